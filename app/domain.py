@@ -1,0 +1,220 @@
+"""The nouns of the router. Frozen, plain, and free of any library: every other module speaks in these."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Tier(StrEnum):
+    """What the user pays for. Weights and allowed models differ by tier."""
+
+    FREE = "free"
+    PRO = "pro"
+    ENTERPRISE = "enterprise"
+
+
+class QualityTier(StrEnum):
+    """What a model is capable of, before any outcome is known."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Domain(StrEnum):
+    """What a query is about."""
+
+    CODING = "coding"
+    MATH = "math"
+    ANALYTICAL = "analytical"
+    SCIENCE = "science"
+    HEALTH = "health"
+    BUSINESS = "business"
+    HUMANITIES = "humanities"
+    CREATIVE = "creative"
+    GENERAL = "general"
+
+
+class Capability(StrEnum):
+    """What a model can do, and what a query may need."""
+
+    CHAT = "chat"
+    STREAM = "stream"
+    TOOLS = "tools"
+    VISION = "vision"
+    JSON = "json"
+
+
+class Stage(StrEnum):
+    """The stages of a decision, cheapest first."""
+
+    CACHE = "cache"
+    RULES = "rules"
+    EMBEDDING = "embedding"
+    CLASSIFIER = "classifier"
+    MEMORY = "memory"
+
+
+class Skip(StrEnum):
+    """Why a stage did not take part in a decision."""
+
+    OFF = "off"  # switched off by configuration
+    NOT_INSTALLED = "not_installed"  # this build of the router does not have the stage
+    NOT_NEEDED = "not_needed"  # an earlier stage was certain
+    LATE = "late"  # it did not answer within its time
+    FAILED = "failed"  # it answered with an error
+
+
+class Cause(StrEnum):
+    """What decided."""
+
+    REQUESTED = "requested"  # the caller named the model
+    RULE = "rule"  # a certain rule matched
+    SCORED = "scored"  # the multi-factor score, all enabled stages took part
+    DEGRADED = "degraded"  # the multi-factor score, an enabled stage was late or failed
+
+
+@dataclass(frozen=True, slots=True)
+class TextFeatures:
+    """What can be read off the text of a query without a neural model.
+
+    `domain_signals` maps a domain to its evidence, 0 to 1. `complexity` is 0 (trivial) to 1 (hard).
+    """
+
+    tokens: int
+    characters: int
+    sentences: int
+    code_blocks: int
+    inline_code: int
+    questions: int
+    digits: int
+    formulae: int
+    language: str
+    domain: Domain
+    domain_signals: Mapping[Domain, float]
+    complexity: float
+
+    @property
+    def has_code(self) -> bool:
+        return self.code_blocks > 0 or self.inline_code > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A sentence embedding, unit length, and the domains it lies close to (cosine, -1 to 1)."""
+
+    vector: Sequence[float]
+    domains: Mapping[Domain, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What routing needs to know of a request. `tokens` counts the whole prompt, not only `text`."""
+
+    request_id: str
+    text: str
+    user_id: str
+    tier: Tier
+    model: str
+    tokens: int
+    needs: frozenset[Capability]
+    features: TextFeatures
+    max_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The classifier's view of a query: P(model answers well) by model id, each 0 to 1, calibrated."""
+
+    success: Mapping[str, float]
+    complexity: float
+    domain: Domain
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A past query close to this one. `similarity` is a cosine; `success` is 0 to 1; `age_s` in seconds."""
+
+    model: str
+    similarity: float
+    success: float
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An eligible model with its score and the factors behind it.
+
+    Factors are 0 to 1, higher is better, None when unknown. `cost_usd` is the expected cost, None when a price
+    is unknown.
+    """
+
+    model: str
+    score: float
+    factors: Mapping[str, float | None]
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which model answers, what decided, and what was weighed.
+
+    `candidates` are ranked, best first: the first one answers, the others are its fallbacks. `rejected` maps a
+    model that was not eligible to the reason. `skipped` maps a stage that took no part to the reason.
+    """
+
+    request_id: str
+    candidates: tuple[Candidate, ...]
+    cause: Cause
+    confidence: float
+    domain: Domain
+    weights_version: str
+    rule: str | None = None
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[Stage, Skip] = field(default_factory=dict)
+    classifier_version: str | None = None
+    propensity: float = 1.0
+
+    @property
+    def model(self) -> str:
+        return self.candidates[0].model
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What goes to a model: messages and parameters in OpenAI's chat format, unknown parameters included."""
+
+    messages: Sequence[Mapping[str, Any]]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them. `cached_input_tokens` is a part of `input_tokens`."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer. `body` is the answer as an OpenAI `chat.completion` object, JSON encoded."""
+
+    text: str
+    usage: Usage
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a streamed answer. `data` is one OpenAI `chat.completion.chunk` object, JSON encoded.
+
+    `usage` is set on the last chunk, when the provider sends it.
+    """
+
+    data: bytes
+    text: str = ""
+    usage: Usage | None = None

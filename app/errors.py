@@ -1,0 +1,99 @@
+"""Every error the router raises on purpose.
+
+RouterError                       status  code
+├── ConfigError                      -    invalid_config            start-up only
+├── InvalidRequest                  400   invalid_request
+│   ├── UnknownModel                404   model_not_found
+│   ├── ContextTooLong              400   context_length_exceeded
+│   └── BodyTooLarge                413   body_too_large
+├── NoModelAvailable                503   no_model_available        carries Retry-After
+└── UpstreamError                   502   upstream_error
+    ├── UpstreamRejected            400   upstream_rejected         the provider calls the request invalid
+    ├── UpstreamUnauthorized        502   upstream_unauthorized     our key, not the caller's
+    ├── UpstreamRateLimited         429   upstream_rate_limited     may pass; carries Retry-After
+    ├── UpstreamUnreachable         502   upstream_unreachable      may pass: connection, 5xx
+    ├── UpstreamTimeout             504   upstream_timeout
+    └── UpstreamInvalidAnswer       502   upstream_invalid_answer   not JSON, no choices, cut off
+
+A message says what was wrong, where, and what to do. It is public: no secret and no prompt text goes into it.
+"""
+
+from typing import ClassVar
+
+
+class RouterError(Exception):
+    """Base of the tree. `param` names the field at fault; `retry_after_s` becomes a Retry-After header."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class ConfigError(RouterError):
+    code = "invalid_config"
+
+
+class InvalidRequest(RouterError):
+    status = 400
+    code = "invalid_request"
+
+
+class UnknownModel(InvalidRequest):
+    status = 404
+    code = "model_not_found"
+
+
+class ContextTooLong(InvalidRequest):
+    code = "context_length_exceeded"
+
+
+class BodyTooLarge(InvalidRequest):
+    status = 413
+    code = "body_too_large"
+
+
+class NoModelAvailable(RouterError):
+    status = 503
+    code = "no_model_available"
+
+
+class UpstreamError(RouterError):
+    """A model failed. `transient` says that the same call may pass when it is tried again."""
+
+    status = 502
+    code = "upstream_error"
+    transient: ClassVar[bool] = False
+
+
+class UpstreamRejected(UpstreamError):
+    status = 400
+    code = "upstream_rejected"
+
+
+class UpstreamUnauthorized(UpstreamError):
+    code = "upstream_unauthorized"
+
+
+class UpstreamRateLimited(UpstreamError):
+    status = 429
+    code = "upstream_rate_limited"
+    transient = True
+
+
+class UpstreamUnreachable(UpstreamError):
+    code = "upstream_unreachable"
+    transient = True
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    code = "upstream_timeout"
+
+
+class UpstreamInvalidAnswer(UpstreamError):
+    code = "upstream_invalid_answer"

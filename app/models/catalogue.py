@@ -1,0 +1,95 @@
+"""The catalogue: every model the router may call, read from configs/models.yaml and validated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, model_validator
+
+from app.domain import Capability, Domain, QualityTier, Tier
+from app.yaml_file import read_yaml
+
+Provider = Literal["local", "openai", "anthropic", "openai-compatible"]
+Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+DEFAULT_BASE_URL = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
+DEFAULT_KEY_VARIABLE = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Prices(_Strict):
+    """US dollars per million tokens; null when unknown, which is not the same as free."""
+
+    input: Usd | None = None
+    cached_input: Usd | None = None
+    output: Usd | None = None
+
+
+def _without_slash(url: HttpUrl) -> str:
+    return str(url).rstrip("/")
+
+
+class ModelSpec(_Strict):
+    """One model. Latency is the usual time to a whole short answer; the context window counts prompt and answer."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
+    provider: Provider
+    upstream_name: Annotated[str, Field(min_length=1)]
+    base_url: Annotated[HttpUrl, AfterValidator(_without_slash)] | None = None
+    key_variable: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = None
+    prices_usd_per_million: Prices = Prices()
+    context_window_tokens: Annotated[int, Field(gt=0)]
+    capabilities: frozenset[Capability]
+    quality_tier: QualityTier
+    strengths: frozenset[Domain] = frozenset()
+    expected_latency_ms: Annotated[int, Field(gt=0)]
+    allowed_tiers: Annotated[frozenset[Tier], Field(min_length=1)] = frozenset(Tier)
+
+    @model_validator(mode="after")
+    def _provider_needs(self) -> Self:
+        if self.id == "auto":
+            raise ValueError('the id "auto" means: let the router choose; give the model another id')
+        if self.provider == "openai-compatible" and self.base_url is None:
+            raise ValueError("an openai-compatible model needs base_url, for example http://127.0.0.1:8001/v1")
+        if self.provider == "local" and (self.base_url or self.key_variable):
+            raise ValueError("a local model has neither base_url nor key_variable")
+        return self
+
+    @property
+    def url(self) -> str:
+        """Where the provider listens. A local model has none."""
+        return str(self.base_url or DEFAULT_BASE_URL[self.provider])
+
+    @property
+    def key_name(self) -> str | None:
+        """The environment variable with the provider's key; None when the provider asks for none."""
+        return self.key_variable or DEFAULT_KEY_VARIABLE.get(self.provider)
+
+
+class _CatalogueFile(_Strict):
+    models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        ids = [model.id for model in self.models]
+        twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
+        if twice:
+            raise ValueError(f"model ids must be unique; given more than once: {', '.join(twice)}")
+        return self
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The models by id, in the order of the file."""
+
+    models: Mapping[str, ModelSpec]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises ConfigError, naming the file and the key."""
+        file = read_yaml(path, _CatalogueFile)
+        return cls({model.id: model for model in file.models})

@@ -1,0 +1,22 @@
+"""The seam between the router and a model, whoever runs it."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from app.domain import Chunk, Completion, Prompt
+
+
+class ModelClient(Protocol):
+    """One model of the catalogue, ready to be called.
+
+    Both methods raise `UpstreamError` and nothing else, and stop the call to the provider when they are cancelled.
+    They set no time limit on the answer: the caller does (`asyncio.timeout`).
+    """
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """The whole answer."""
+        ...
+
+    def stream(self, prompt: Prompt) -> AsyncIterator[Chunk]:
+        """The answer in pieces, as they come. The last chunk carries the usage where the provider sends it."""
+        ...

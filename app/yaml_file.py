@@ -1,0 +1,69 @@
+"""YAML files validated by a pydantic model, with errors that name the file and the key."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from app.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml(path: Path, model: type[Model]) -> Model:
+    """Raises ConfigError when the file is missing, is not YAML, or does not fit `model`."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not valid YAML: {error}") from error
+    return validate(data, model, str(path))
+
+
+def validate(data: object, model: type[Model], where: str) -> Model:
+    """Raises ConfigError with one line per fault, each naming `where` and the key."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_lines(error, model, where))) from error
+
+
+def _lines(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
+    lines = []
+    for fault in error.errors(include_url=False):
+        key = ".".join(str(part) for part in fault["loc"]) or "(top level)"
+        if fault["type"] == "extra_forbidden":
+            allowed = _siblings(model, fault["loc"])
+            lines.append(f"{where}: {key}: unknown key; allowed here: {', '.join(allowed)}")
+        else:
+            lines.append(f"{where}: {key}: {fault['msg']} (given: {str(fault['input'])[:80]})")
+    return lines
+
+
+def _siblings(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that `model` allows at the place of the unknown key."""
+    schema = model.model_json_schema(by_alias=True)
+    definitions = schema.get("$defs", {})
+    node = schema
+    for part in location[:-1]:
+        node = _step(node, part, definitions)
+    return sorted(_resolve(node, definitions).get("properties", {"(none)": None}))
+
+
+def _resolve(node: dict[str, object], definitions: dict[str, dict[str, object]]) -> dict[str, object]:
+    options = node.get("anyOf")
+    if isinstance(options, list):
+        node = next((o for o in options if "$ref" in o or "properties" in o), node)
+    reference = node.get("$ref")
+    return definitions[str(reference).rsplit("/", 1)[-1]] if reference else node
+
+
+def _step(node: dict[str, object], part: int | str, definitions: dict[str, dict[str, object]]) -> dict[str, object]:
+    node = _resolve(node, definitions)
+    properties = node.get("properties")
+    if isinstance(properties, dict) and part in properties:
+        return dict(properties[part])
+    inner = node.get("items") if isinstance(part, int) else node.get("additionalProperties")
+    return dict(inner) if isinstance(inner, dict) else {}
