@@ -14,6 +14,15 @@ class Tier(StrEnum):
     ENTERPRISE = "enterprise"
 
 
+class Provider(StrEnum):
+    """Who runs a model, which says how it is called."""
+
+    LOCAL = "local"
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    OPENAI_COMPATIBLE = "openai-compatible"
+
+
 class QualityTier(StrEnum):
     """What a model is capable of, before any outcome is known."""
 
@@ -110,7 +119,11 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What routing needs to know of a request. `tokens` counts the whole prompt, not only `text`."""
+    """What routing needs to know of a request.
+
+    `model` is a catalogue id, or "auto". `tokens` counts the whole prompt, not only `text`. `features` is None when
+    the caller named the model: nothing has to be chosen.
+    """
 
     request_id: str
     text: str
@@ -119,7 +132,7 @@ class Query:
     model: str
     tokens: int
     needs: frozenset[Capability]
-    features: TextFeatures
+    features: TextFeatures | None = None
     max_output_tokens: int | None = None
 
 
@@ -141,6 +154,23 @@ class Neighbour:
     similarity: float
     success: float
     age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A rule that matched without being certain: the models it prefers get the hint factor."""
+
+    rule: str
+    models: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the stages found out about a query; a stage that took no part leaves None."""
+
+    embedding: Embedding | None = None
+    prediction: Prediction | None = None
+    neighbours: Sequence[Neighbour] | None = None
 
 
 @dataclass(frozen=True, slots=True)

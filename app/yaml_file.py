@@ -1,7 +1,7 @@
 """YAML files validated by a pydantic model, with errors that name the file and the key."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from app.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
+Schema = dict[str, Any]
 
 
 def read_yaml(path: Path, model: type[Model]) -> Model:
@@ -46,24 +47,22 @@ def _siblings(model: type[BaseModel], location: tuple[int | str, ...]) -> list[s
     """The keys that `model` allows at the place of the unknown key."""
     schema = model.model_json_schema(by_alias=True)
     definitions = schema.get("$defs", {})
-    node = schema
+    node: Schema = schema
     for part in location[:-1]:
-        node = _step(node, part, definitions)
-    return sorted(_resolve(node, definitions).get("properties", {"(none)": None}))
+        node = _step(_resolve(node, definitions), part)
+    return sorted(_resolve(node, definitions).get("properties", {})) or ["none"]
 
 
-def _resolve(node: dict[str, object], definitions: dict[str, dict[str, object]]) -> dict[str, object]:
-    options = node.get("anyOf")
-    if isinstance(options, list):
-        node = next((o for o in options if "$ref" in o or "properties" in o), node)
-    reference = node.get("$ref")
-    return definitions[str(reference).rsplit("/", 1)[-1]] if reference else node
+def _resolve(node: Schema, definitions: Schema) -> Schema:
+    node = next((option for option in node.get("anyOf", []) if "$ref" in option or "items" in option), node)
+    if "$ref" in node:
+        node = definitions[node["$ref"].rsplit("/", 1)[-1]]
+    return node
 
 
-def _step(node: dict[str, object], part: int | str, definitions: dict[str, dict[str, object]]) -> dict[str, object]:
-    node = _resolve(node, definitions)
-    properties = node.get("properties")
-    if isinstance(properties, dict) and part in properties:
-        return dict(properties[part])
-    inner = node.get("items") if isinstance(part, int) else node.get("additionalProperties")
-    return dict(inner) if isinstance(inner, dict) else {}
+def _step(node: Schema, part: int | str) -> Schema:
+    if isinstance(part, int):
+        inner = node.get("items", {})
+    else:
+        inner = node.get("properties", {}).get(part) or node.get("additionalProperties", {})
+    return inner if isinstance(inner, dict) else {}

@@ -3,18 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
-from app.domain import Capability, Domain, QualityTier, Tier
+from app.domain import Capability, Domain, Provider, QualityTier, Tier
 from app.yaml_file import read_yaml
 
-Provider = Literal["local", "openai", "anthropic", "openai-compatible"]
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-DEFAULT_BASE_URL = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
-DEFAULT_KEY_VARIABLE = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+DEFAULT_BASE_URL = {Provider.OPENAI: "https://api.openai.com/v1", Provider.ANTHROPIC: "https://api.anthropic.com"}
+DEFAULT_KEY_VARIABLE = {Provider.OPENAI: "OPENAI_API_KEY", Provider.ANTHROPIC: "ANTHROPIC_API_KEY"}
 
 
 class _Strict(BaseModel):
@@ -34,7 +33,11 @@ def _without_slash(url: HttpUrl) -> str:
 
 
 class ModelSpec(_Strict):
-    """One model. Latency is the usual time to a whole short answer; the context window counts prompt and answer."""
+    """One model. Latency is the usual time to a whole short answer; the context window counts prompt and answer.
+
+    `unsupported_parameters` are taken out of a request before this model is called, because the provider would refuse
+    it for them (sampling parameters of reasoning models, for example).
+    """
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
     provider: Provider
@@ -44,6 +47,7 @@ class ModelSpec(_Strict):
     prices_usd_per_million: Prices = Prices()
     context_window_tokens: Annotated[int, Field(gt=0)]
     capabilities: frozenset[Capability]
+    unsupported_parameters: frozenset[str] = frozenset()
     quality_tier: QualityTier
     strengths: frozenset[Domain] = frozenset()
     expected_latency_ms: Annotated[int, Field(gt=0)]
@@ -53,9 +57,9 @@ class ModelSpec(_Strict):
     def _provider_needs(self) -> Self:
         if self.id == "auto":
             raise ValueError('the id "auto" means: let the router choose; give the model another id')
-        if self.provider == "openai-compatible" and self.base_url is None:
+        if self.provider is Provider.OPENAI_COMPATIBLE and self.base_url is None:
             raise ValueError("an openai-compatible model needs base_url, for example http://127.0.0.1:8001/v1")
-        if self.provider == "local" and (self.base_url or self.key_variable):
+        if self.provider is Provider.LOCAL and (self.base_url or self.key_variable):
             raise ValueError("a local model has neither base_url nor key_variable")
         return self
 

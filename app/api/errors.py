@@ -1,0 +1,83 @@
+"""One place where errors become answers: ours in `/api`, OpenAI's shape in `/v1`."""
+
+import logging
+from math import ceil
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.api.request import request_id
+from app.errors import RouterError
+
+logger = logging.getLogger(__name__)
+
+
+def install(api: FastAPI) -> None:
+    """Registers the handlers. Whatever goes wrong, the answer is JSON of one of the two shapes."""
+    api.add_exception_handler(RouterError, _router_error)
+    api.add_exception_handler(RequestValidationError, _validation_error)
+    api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(Exception, _unexpected)
+
+
+def error_body(path: str, status: int, code: str, message: str, param: str | None, id_: str) -> dict[str, Any]:
+    """The body of an error in the shape that `path` speaks."""
+    if path.startswith("/v1/"):
+        kind = "invalid_request_error" if status < 500 else "api_error"
+        return {"error": {"message": message, "type": kind, "param": param, "code": code, "request_id": id_}}
+    return {"error": {"code": code, "message": message, "param": param, "request_id": id_}}
+
+
+def public(error: Exception) -> RouterError:
+    """`error` itself when it is one of ours; otherwise one that tells nothing of the inside."""
+    if isinstance(error, RouterError):
+        return error
+    logger.error("unexpected error", exc_info=error)
+    return RouterError("the router failed on this request; the log has the request id")
+
+
+def _answer(
+    request: Request,
+    status: int,
+    code: str,
+    message: str,
+    param: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    id_ = request_id(request)
+    body = orjson.dumps(error_body(request.url.path, status, code, message, param, id_))
+    return Response(body, status, {"x-request-id": id_, **(headers or {})}, "application/json")
+
+
+async def _router_error(request: Request, error: Exception) -> Response:
+    error = public(error)
+    headers = {"retry-after": str(ceil(error.retry_after_s))} if error.retry_after_s is not None else None
+    return _answer(request, error.status, error.code, error.message, error.param, headers)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"] if part != "body"]
+    if first["type"] == "json_invalid":
+        reason = first.get("ctx", {}).get("error", "")
+        return _answer(request, 400, "invalid_json", f"the body is not valid JSON: {reason}; send a JSON object")
+    param = ".".join(location) or None
+    status = 400 if request.url.path.startswith("/v1/") else 422
+    message = f"{param or 'body'}: {first['msg'].removeprefix('Value error, ')}"
+    return _answer(request, status, "invalid_request", message, param)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    message = f"{error.detail}: {request.method} {request.url.path}; /docs lists what there is"
+    return _answer(request, error.status_code, code, message, headers=dict(error.headers or {}))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    ours = public(error)
+    return _answer(request, ours.status, ours.code, ours.message)

@@ -1,0 +1,107 @@
+"""POST /v1/chat/completions and GET /v1/models: OpenAI's format, so that any client of theirs works unchanged."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from app.api import errors, views
+from app.api.request import BoundedRoute, request_id
+from app.api.schemas import CompletionBody
+from app.chat import AUTO, Ask, ChatService, StreamedAnswer
+from app.domain import Capability, Prompt
+from app.errors import InvalidRequest
+
+OWN_FIELDS = {"messages", "model", "stream", "user_tier"}
+PATH = "/v1/chat/completions"
+
+
+def openai_routes(service: ChatService) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["openai"], route_class=BoundedRoute)
+    owner = {"object": "model", "created": 0, "owned_by": "llm-router"}
+
+    @routes.post("/chat/completions", summary="Chat completion in OpenAI's format", response_model=dict[str, Any])
+    async def completions(body: CompletionBody, request: Request) -> Response:
+        raw = orjson.loads(await request.body())
+        ask = _ask(body, raw, request_id(request))
+        if body.stream:
+            streamed = await service.stream(ask)
+            return StreamingResponse(_events(streamed), 200, views.headers(streamed), "text/event-stream")
+        answer = await service.answer(ask)
+        return Response(answer.completion.body, 200, views.headers(answer), "application/json")
+
+    @routes.get("/models", summary="The catalogue in OpenAI's format", response_model=dict[str, Any])
+    async def models() -> Response:
+        ids = [AUTO, *service.catalogue.models]
+        return Response(
+            orjson.dumps({"object": "list", "data": [{"id": id_, **owner} for id_ in ids]}),
+            media_type="application/json",
+        )
+
+    return routes
+
+
+def _ask(body: CompletionBody, raw: dict[str, Any], id_: str) -> Ask:
+    """`raw` goes to the model as it came; `body` is only what routing has to understand."""
+    texts = [_text(message.content) for message in body.messages]
+    asked = [
+        text for message, text in zip(body.messages, texts, strict=True) if message.role == "user" and text.strip()
+    ]
+    if not asked and body.model == AUTO:
+        raise InvalidRequest(
+            "no user message with text: there is nothing to route by; add one, or name a model", param="messages"
+        )
+    return Ask(
+        request_id=id_,
+        text=asked[-1] if asked else "",
+        prompt=Prompt(raw["messages"], {key: value for key, value in raw.items() if key not in OWN_FIELDS}),
+        prompt_text="\n".join(texts) + (orjson.dumps(body.tools).decode() if body.tools else ""),
+        user_id=body.user or "anonymous",
+        tier=body.user_tier,
+        model=body.model,
+        needs=_needs(body),
+        max_output_tokens=body.max_completion_tokens or body.max_tokens,
+    )
+
+
+def _needs(body: CompletionBody) -> frozenset[Capability]:
+    needs = set()
+    if body.stream:
+        needs.add(Capability.STREAM)
+    if body.tools:
+        needs.add(Capability.TOOLS)
+    if body.response_format and body.response_format.get("type") in ("json_object", "json_schema"):
+        needs.add(Capability.JSON)
+    if any(
+        part.get("type") == "image_url"
+        for message in body.messages
+        if isinstance(message.content, list)
+        for part in message.content
+    ):
+        needs.add(Capability.VISION)
+    return frozenset(needs)
+
+
+def _text(content: str | list[dict[str, Any]] | None) -> str:
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content if part.get("type") == "text")
+    return content or ""
+
+
+async def _events(answer: StreamedAnswer) -> AsyncIterator[bytes]:
+    """Chunks as the model sends them. An error after the first chunk is a `data:` line with an error object."""
+    try:
+        async with aclosing(answer.chunks) as chunks:
+            async for chunk in chunks:
+                if chunk.data:
+                    yield b"data: %s\n\n" % chunk.data
+    except Exception as error:
+        ours = errors.public(error)
+        id_ = answer.decision.request_id
+        body = errors.error_body(PATH, ours.status, ours.code, ours.message, ours.param, id_)
+        yield b"data: %s\n\n" % orjson.dumps(body)
+        return
+    yield b"data: [DONE]\n\n"

@@ -1,0 +1,61 @@
+"""How a request body is read: bounded, as bytes, parsed once by orjson. Every request gets an id."""
+
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from app.errors import BodyTooLarge
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def request_id(request: Request) -> str:
+    """The caller's X-Request-ID when it is well formed, else a new one. The same for the whole request."""
+    known: str | None = getattr(request.state, "request_id", None)
+    if known is None:
+        given = request.headers.get("x-request-id", "")
+        known = request.state.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+    return known
+
+
+class BoundedRequest(Request):
+    """Raises BodyTooLarge instead of reading more than `app.state.max_body_bytes`."""
+
+    async def read(self) -> None:
+        limit: int = self.app.state.max_body_bytes
+        declared = self.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > limit:
+            raise _too_large(limit)
+        parts, size = [], 0
+        async for part in self.stream():
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            parts.append(part)
+        self._body = b"".join(parts)
+
+    async def json(self) -> Any:
+        return orjson.loads(await self.body())
+
+
+class BoundedRoute(APIRoute):
+    """A route whose handler gets a BoundedRequest with its body already read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            request = BoundedRequest(request.scope, request.receive)
+            await request.read()
+            return await handle(request)
+
+        return bounded
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the body is larger than {limit:,} bytes; send less, or raise max_body_mb of the router")

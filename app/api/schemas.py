@@ -1,0 +1,187 @@
+"""The bodies that the HTTP API takes and gives. Pydantic stays at this edge."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from app.domain import Capability, Cause, Domain, Provider, QualityTier, Skip, Stage, Tier
+
+
+def _clean(text: str) -> str:
+    if "\0" in text:
+        raise ValueError(f"contains a NUL character (U+0000) at position {text.index(chr(0))}; remove it")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty or only white space; send the question to be answered")
+    return _clean(text)
+
+
+CleanText = Annotated[str, AfterValidator(_clean)]
+QueryText = Annotated[str, AfterValidator(_not_blank)]
+UserId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean)]
+ModelId = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ContextMessage(_Strict):
+    """An earlier message of the conversation."""
+
+    role: Literal["system", "user", "assistant"] = Field(description="Who said it.")
+    content: CleanText = Field(description="What was said.")
+
+
+class RouteBody(_Strict):
+    """A query to be routed."""
+
+    query: QueryText = Field(description="The question to be answered.", examples=["What is the capital of France?"])
+    user_id: UserId = Field(description="Your own id of the user who asks.", examples=["user-1"])
+    context: CleanText | list[ContextMessage] | None = Field(
+        default=None, description="What the model should know: a text, or the conversation so far."
+    )
+    user_tier: Tier = Field(default=Tier.FREE, description="The user's tier; weights and allowed models depend on it.")
+    model: ModelId = Field(default="auto", description='A model id of the catalogue, or "auto": let the router choose.')
+
+
+class ChatBody(RouteBody):
+    """A query to be routed and answered."""
+
+    stream: bool = Field(default=False, description="Answer with server-sent events: decision, deltas, usage.")
+
+
+class CandidateView(BaseModel):
+    model: str = Field(description="Catalogue id.")
+    score: float = Field(description="Weighted score, 0 to 1, higher is better.")
+    factors: dict[str, float | None] = Field(description="Each factor's value, 0 to 1; null when unknown.")
+    cost_usd: float | None = Field(description="Expected cost in US dollars; null when a price is unknown.")
+
+
+class FeaturesView(BaseModel):
+    """What was read off the text."""
+
+    tokens: int
+    sentences: int
+    code_blocks: int
+    inline_code: int
+    questions: int
+    digits: int
+    formulae: int
+    language: str = Field(description="ISO 639-1 code.")
+    domain: Domain
+    domain_signals: dict[Domain, float] = Field(description="Evidence for each domain, 0 to 1.")
+    complexity: float = Field(description="0 (trivial) to 1 (hard).")
+
+
+class RouteAnswer(BaseModel):
+    """A decision with everything that was weighed."""
+
+    request_id: str
+    model: str = Field(description="The model that would answer.")
+    cause: Cause = Field(description="What decided.")
+    rule: str | None = Field(description="The rule that matched, certain or as a hint.")
+    confidence: float = Field(description="0.5 (a tie) to 1.")
+    domain: Domain
+    candidates: list[CandidateView] = Field(description="Eligible models, best first.")
+    rejected: dict[str, str] = Field(description="Models that are not eligible, with the reason.")
+    skipped: dict[Stage, Skip] = Field(description="Stages that took no part, with the reason.")
+    weights_version: str
+    classifier_version: str | None
+    propensity: float = Field(description="Probability with which this model was chosen.")
+    features: FeaturesView | None = Field(description="Null when the caller named the model.")
+
+
+class RoutingMetadata(BaseModel):
+    """How the answer came about."""
+
+    request_id: str
+    reason: Cause = Field(description="What decided.")
+    rule: str | None = Field(description="The rule that matched, certain or as a hint.")
+    confidence: float = Field(description="0.5 (a tie) to 1.")
+    alternatives: list[CandidateView] = Field(description="The other candidates, best first.")
+    fallback: list[str] = Field(description="Models that failed before this one answered, as model:error.")
+    skipped: dict[Stage, Skip] = Field(description="Stages that took no part, with the reason.")
+    weights_version: str
+    features: FeaturesView | None = Field(description="Null when the caller named the model.")
+
+
+class UsageView(BaseModel):
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    cost_usd: float | None = Field(description="US dollars; null when a price is unknown.")
+
+
+class ChatAnswer(BaseModel):
+    """An answer and how it came about."""
+
+    response: str
+    model_used: str
+    latency_ms: float = Field(description="From the router's view, in milliseconds.")
+    usage: UsageView
+    routing_metadata: RoutingMetadata
+
+
+class ErrorDetail(BaseModel):
+    code: str
+    message: str = Field(description="What was wrong, where, and what to do.")
+    param: str | None = Field(description="The field at fault.")
+    request_id: str
+
+
+class ErrorAnswer(BaseModel):
+    error: ErrorDetail
+
+
+class ModelView(BaseModel):
+    id: str
+    provider: Provider
+    available: bool
+    reason: str | None = Field(description="Why the model is not available.")
+    quality_tier: QualityTier
+    strengths: list[Domain]
+    capabilities: list[Capability]
+    context_window_tokens: int
+    expected_latency_ms: int
+    allowed_tiers: list[Tier]
+    prices_usd_per_million: dict[str, float | None] = Field(description="US dollars; null when unknown.")
+
+
+class ModelsAnswer(BaseModel):
+    models: list[ModelView]
+
+
+class HealthAnswer(BaseModel):
+    status: Literal["ok", "degraded"] = Field(description="degraded: no model is available.")
+    version: str
+    timestamp: str = Field(description="ISO 8601, UTC.")
+    services: dict[str, str] = Field(examples=[{"models": "1/3 available"}])
+
+
+class CompletionMessage(BaseModel):
+    """A chat message in OpenAI's format; fields that are not listed are passed through."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: CleanText | list[dict[str, Any]] | None = None
+
+
+class CompletionBody(BaseModel):
+    """A chat completion in OpenAI's format; parameters that are not listed are passed through to the model."""
+
+    model_config = ConfigDict(extra="allow")
+
+    messages: Annotated[list[CompletionMessage], Field(min_length=1)]
+    model: ModelId = Field(default="auto", description='A model id of the catalogue, or "auto".')
+    stream: bool | None = Field(default=False, description="Answer with server-sent events.")
+    user: UserId | None = Field(default=None, description="Your own id of the user who asks.")
+    max_tokens: Annotated[int, Field(gt=0)] | None = Field(default=None, description="Longest answer, in tokens.")
+    max_completion_tokens: Annotated[int, Field(gt=0)] | None = Field(default=None, description="As max_tokens.")
+    tools: list[dict[str, Any]] | None = Field(default=None, description="Tools that the model may call.")
+    response_format: dict[str, Any] | None = Field(default=None, description="Asks for JSON.")
+    user_tier: Tier = Field(default=Tier.FREE, description="The user's tier. An addition to OpenAI's format.")

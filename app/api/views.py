@@ -1,0 +1,90 @@
+"""Decisions, models and usage as plain JSON values, and the headers of every answer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.chat import Answer, StreamedAnswer
+from app.domain import Candidate, Decision, Query, TextFeatures, Usage
+from app.models.catalogue import ModelSpec
+
+FEATURES = tuple(name for name in TextFeatures.__dataclass_fields__ if name not in ("characters",))
+
+
+def candidate(item: Candidate) -> dict[str, Any]:
+    factors = {name: None if value is None else round(value, 4) for name, value in item.factors.items()}
+    return {"model": item.model, "score": round(item.score, 4), "factors": factors, "cost_usd": item.cost_usd}
+
+
+def features(item: TextFeatures | None) -> dict[str, Any] | None:
+    return None if item is None else {name: getattr(item, name) for name in FEATURES}
+
+
+def usage(item: Usage, cost_usd: float | None) -> dict[str, Any]:
+    return {
+        "input_tokens": item.input_tokens,
+        "output_tokens": item.output_tokens,
+        "cached_input_tokens": item.cached_input_tokens,
+        "cost_usd": cost_usd,
+    }
+
+
+def route_answer(query: Query, decision: Decision) -> dict[str, Any]:
+    return {
+        "request_id": decision.request_id,
+        "model": decision.model,
+        "cause": decision.cause,
+        "rule": decision.rule,
+        "confidence": round(decision.confidence, 4),
+        "domain": decision.domain,
+        "candidates": [candidate(item) for item in decision.candidates],
+        "rejected": decision.rejected,
+        "skipped": decision.skipped,
+        "weights_version": decision.weights_version,
+        "classifier_version": decision.classifier_version,
+        "propensity": decision.propensity,
+        "features": features(query.features),
+    }
+
+
+def routing_metadata(answer: Answer | StreamedAnswer) -> dict[str, Any]:
+    decision = answer.decision
+    return {
+        "request_id": decision.request_id,
+        "reason": decision.cause,
+        "rule": decision.rule,
+        "confidence": round(decision.confidence, 4),
+        "alternatives": [candidate(item) for item in decision.candidates if item.model != answer.model],
+        "fallback": [f"{attempt.model}:{attempt.code}" for attempt in answer.attempts],
+        "skipped": decision.skipped,
+        "weights_version": decision.weights_version,
+        "features": features(answer.query.features),
+    }
+
+
+def headers(answer: Answer | StreamedAnswer) -> dict[str, str]:
+    return {
+        "x-request-id": answer.decision.request_id,
+        "x-llm-router-model": answer.model,
+        "x-llm-router-cause": answer.decision.cause,
+        "x-llm-router-overhead-ms": f"{answer.overhead_ms:.2f}",
+    }
+
+
+def model(spec: ModelSpec, unavailable: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": spec.id,
+        "provider": spec.provider,
+        "available": spec.id not in unavailable,
+        "reason": unavailable.get(spec.id),
+        "quality_tier": spec.quality_tier,
+        "strengths": sorted(spec.strengths),
+        "capabilities": sorted(spec.capabilities),
+        "context_window_tokens": spec.context_window_tokens,
+        "expected_latency_ms": spec.expected_latency_ms,
+        "allowed_tiers": sorted(spec.allowed_tiers),
+        "prices_usd_per_million": spec.prices_usd_per_million.model_dump(),
+    }
+
+
+def available(models: Sequence[str], unavailable: Mapping[str, str]) -> str:
+    return f"{sum(id_ not in unavailable for id_ in models)}/{len(models)} available"

@@ -1,0 +1,67 @@
+"""Eligibility before preference: a model that cannot take the query is never scored."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from app.domain import Query
+from app.errors import ContextTooLong, NoModelAvailable, RouterError
+from app.models.catalogue import ModelSpec
+
+RETRY_AFTER_S = 10.0
+
+
+class Rejection(StrEnum):
+    """Why a model is not eligible for a query. `unavailable` reasons come from the model's own state."""
+
+    TIER = "tier_not_allowed"
+    CONTEXT = "context_too_small"
+    TOOLS = "no_tools"
+    VISION = "no_vision"
+    JSON = "no_json"
+    STREAM = "no_stream"
+    CHAT = "no_chat"
+
+
+def reject(query: Query, spec: ModelSpec, unavailable: Mapping[str, str]) -> str | None:
+    """The reason why `spec` cannot take the query; None when it can."""
+    if spec.id in unavailable:
+        return unavailable[spec.id]
+    if query.tier not in spec.allowed_tiers:
+        return Rejection.TIER
+    missing = query.needs - spec.capabilities
+    if missing:
+        return Rejection[min(missing).name]
+    if query.tokens + (query.max_output_tokens or 1) > spec.context_window_tokens:
+        return Rejection.CONTEXT
+    return None
+
+
+def split(
+    query: Query, models: Iterable[ModelSpec], unavailable: Mapping[str, str]
+) -> tuple[list[ModelSpec], dict[str, str]]:
+    """The eligible models, and the others with their reason. Raises when no model is left."""
+    eligible, rejected = [], {}
+    for spec in models:
+        reason = reject(query, spec, unavailable)
+        if reason is None:
+            eligible.append(spec)
+        else:
+            rejected[spec.id] = str(reason)
+    if not eligible:
+        raise nobody_left(query, rejected)
+    return eligible, rejected
+
+
+def nobody_left(query: Query, rejected: Mapping[str, str]) -> RouterError:
+    """Too long for every model that is there is the caller's fault; anything else may pass."""
+    reasons = ", ".join(f"{model}: {reason}" for model, reason in rejected.items())
+    if Rejection.CONTEXT in rejected.values() and len(set(rejected.values()) - {"no_key", "tier_not_allowed"}) == 1:
+        return ContextTooLong(
+            f"the query has about {query.tokens} tokens and asks for {query.max_output_tokens or 'any number of'} more, "
+            f"which no available model can hold ({reasons}); shorten it",
+            param="query",
+        )
+    return NoModelAvailable(
+        f"no model can take this query now ({reasons}); GET /api/v1/models shows what each model needs",
+        retry_after_s=RETRY_AFTER_S,
+    )

@@ -1,0 +1,58 @@
+"""Settings from the environment, or from a .env file in the project folder; the environment wins.
+
+What an operator tunes for routing is in serve_config.yaml and configs/; here is what differs between machines, and
+every secret.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, ValidationError, field_validator
+
+from app.errors import ConfigError
+from app.paths import project_path
+
+
+class Settings(BaseModel):
+    """Each field is the environment variable of the same name in capitals. Empty means unset."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    app_name: str = "llm-router"
+    app_env: Literal["development", "production"] = "development"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    host: IPvAnyAddress | Literal["localhost"] = "localhost"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    enable_ml_routing: bool = True
+    request_timeout: Annotated[float, Field(gt=0, le=3600, description="seconds")] = 120.0
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 1
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+
+@cache
+def environment() -> Mapping[str, str]:
+    """The variables of the .env file, overridden by those of the process. Empty values are left out."""
+    file = dotenv_values(project_path(".env"))
+    return {name: value for name, value in {**file, **os.environ}.items() if value}
+
+
+def read_settings(variables: Mapping[str, str] | None = None) -> Settings:
+    """Raises ConfigError naming each variable at fault and what it allows."""
+    variables = environment() if variables is None else variables
+    try:
+        return Settings.model_validate(
+            {name: variables[name.upper()] for name in Settings.model_fields if variables.get(name.upper())}
+        )
+    except ValidationError as error:
+        lines = [
+            f"environment variable {str(fault['loc'][0]).upper()}: {fault['msg']} (given: {fault['input']!r})"
+            for fault in error.errors(include_url=False)
+        ]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from error

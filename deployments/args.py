@@ -1,0 +1,67 @@
+"""What `args` of each application in serve_config.yaml may say."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class RouterArgs(_Strict):
+    """`args` of the application `router`. Paths are relative to the project folder."""
+
+    catalogue: str = "configs/models.yaml"
+    rules: str = "configs/rules.yaml"
+    text_features: str = "configs/text_features.yaml"
+    domain_prototypes: str = "configs/domain_prototypes.yaml"
+    llama_application: str | None = "llama"
+    max_body_mb: Annotated[float, Field(gt=0, le=100)] = 10.0
+    embedder_threads: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class LoraAdapter(_Strict):
+    """An adapter folder. `name` is the upstream_name of a local model in the catalogue."""
+
+    name: Annotated[str, Field(min_length=1)]
+    path: Annotated[str, Field(min_length=1)]
+
+
+class CpuProfile(_Strict):
+    """A small Llama model for machines without a GPU. `model: embedded` is SmolLM2-135M-Instruct from its wheel."""
+
+    model: Annotated[str, Field(min_length=1)] = "embedded"
+    cpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
+    max_model_len_tokens: Annotated[int, Field(ge=128)] = 2048
+    max_num_seqs: Annotated[int, Field(ge=1)] = 16
+    kv_cache_gib: Annotated[int, Field(ge=1)] = 1
+
+
+class GpuProfile(_Strict):
+    """A Llama model id of the hub, or a folder."""
+
+    model: Annotated[str, Field(min_length=1)] = "meta-llama/Llama-3.1-8B-Instruct"
+    accelerator_type: str | None = None
+    tensor_parallel_size: Annotated[int, Field(ge=1)] = 1
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    max_model_len_tokens: Annotated[int, Field(ge=128)] = 8192
+    max_num_seqs: Annotated[int, Field(ge=1)] = 128
+
+
+class LlamaArgs(_Strict):
+    """`args` of the application `llama`. `model_id` is the upstream_name of a local model in the catalogue.
+
+    accelerator: auto takes GPUs when the cluster has one, else CPUs.
+    """
+
+    model_id: Annotated[str, Field(min_length=1)] = "llama"
+    accelerator: Literal["auto", "gpu", "cpu"] = "auto"
+    cpu: CpuProfile = CpuProfile()
+    gpu: GpuProfile = GpuProfile()
+    lora_adapters: tuple[LoraAdapter, ...] = ()
+    max_ongoing_requests: Annotated[int, Field(ge=1)] = 64
+    max_queued_requests: Annotated[int, Field(ge=0)] = 64
+    min_replicas: Annotated[int, Field(ge=0)] = 1
+    max_replicas: Annotated[int, Field(ge=1)] = 1
+    target_ongoing_requests: Annotated[float, Field(gt=0)] = 16.0

@@ -1,0 +1,64 @@
+"""DecisionEngine: asks the stages that are deployed, then scores the eligible models."""
+
+import logging as std_logging
+from typing import Any
+
+from ray.serve.handle import DeploymentHandle
+
+from app.domain import Decision, Embedding
+from app.errors import ConfigError
+from app.models.catalogue import Catalogue
+from app.observability import logging
+from app.paths import project_path
+from app.routing.decide import DecisionEngine as Engine
+from app.routing.decide import DecisionRequest
+from app.routing.weights import Policy
+from app.settings import read_settings
+from deployments.args import RouterArgs
+
+logger = std_logging.getLogger(__name__)
+
+
+class ExtractorHandle:
+    """The Embedder protocol over the handle of the FeatureExtractor."""
+
+    def __init__(self, handle: DeploymentHandle) -> None:
+        self._handle = handle
+
+    async def embed(self, texts: list[str]) -> list[Embedding]:
+        embeddings: list[Embedding] = await self._handle.embed.remote(texts)
+        return embeddings
+
+
+class DecisionEngine:
+    """The deployment around the class of the same name in app/routing."""
+
+    def __init__(self, args: RouterArgs, extractor: DeploymentHandle) -> None:
+        logging.configure(read_settings())
+        self._catalogue = Catalogue.read(project_path(args.catalogue))
+        self._extractor = ExtractorHandle(extractor)
+        self._engine: Engine | None = None
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        policy = reload_policy("DecisionEngine", user_config, self._engine.policy if self._engine else None)
+        if self._engine is None:
+            self._engine = Engine(self._catalogue, policy, embedder=self._extractor)
+        self._engine.policy = policy
+
+    async def decide(self, requests: list[DecisionRequest]) -> list[Decision]:
+        if self._engine is None:
+            raise ConfigError("DecisionEngine has no user_config in serve_config.yaml")
+        return await self._engine.decide(requests)
+
+
+def reload_policy(deployment: str, user_config: dict[str, Any], live: Policy | None) -> Policy:
+    """The new policy; the live one when the new one is broken. Raises ConfigError when there is none to go on with."""
+    try:
+        policy = Policy.read(user_config, f"serve_config.yaml: deployments.{deployment}.user_config")
+    except ConfigError as error:
+        if live is None:
+            raise
+        logger.error("policy refused, version %s goes on: %s", live.version, error)
+        return live
+    logger.info("policy %s is live in %s", policy.version, deployment)
+    return policy

@@ -1,0 +1,32 @@
+"""FeatureExtractor: sentence embeddings, and the domains they lie close to."""
+
+import asyncio
+from array import array
+from concurrent.futures import ThreadPoolExecutor
+
+from app.artifacts.minilm import minilm_path
+from app.domain import Embedding
+from app.memory.embedder import MiniLMEmbedder
+from app.memory.prototypes import DomainPrototypes
+from app.observability import logging
+from app.paths import project_path
+from app.settings import read_settings
+from deployments.args import RouterArgs
+
+
+class FeatureExtractor:
+    """Embeds lists of texts on one thread, so that the replica's event loop stays free."""
+
+    def __init__(self, args: RouterArgs) -> None:
+        logging.configure(read_settings())
+        self._embedder = MiniLMEmbedder(minilm_path(), threads=args.embedder_threads)
+        self._prototypes = DomainPrototypes.read(project_path(args.domain_prototypes), self._embedder)
+        self._thread = ThreadPoolExecutor(1)
+
+    async def embed(self, texts: list[str]) -> list[Embedding]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._embed, texts)
+
+    def _embed(self, texts: list[str]) -> list[Embedding]:
+        vectors = self._embedder.embed(texts)
+        domains = self._prototypes.similarities(vectors)
+        return [Embedding(array("f", vector.tobytes()), near) for vector, near in zip(vectors, domains, strict=True)]

@@ -1,0 +1,57 @@
+"""One handle call a batch, not a query: a hop between deployments costs milliseconds of CPU whatever it carries."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Gather(Generic[Item, Result]):
+    """Sends at once when nothing is in flight, and otherwise gathers what arrives meanwhile into the next call.
+
+    `call` takes at most `max_batch` items and answers in their order. A call may take `call_timeout_s`; then its items
+    fail with TimeoutError and the next batch goes out.
+    """
+
+    def __init__(
+        self, call: Callable[[list[Item]], Awaitable[list[Result]]], *, max_batch: int, call_timeout_s: float
+    ) -> None:
+        self._call = call
+        self._max_batch = max_batch
+        self._call_timeout_s = call_timeout_s
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._sender: asyncio.Task[None] | None = None
+
+    async def __call__(self, item: Item) -> Result:
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send())
+        return await future
+
+    async def _send(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._waiting[: self._max_batch]
+                del self._waiting[: self._max_batch]
+                await self._send_batch([(item, future) for item, future in batch if not future.done()])
+        finally:
+            self._sender = None
+
+    async def _send_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        if not batch:
+            return
+        try:
+            async with asyncio.timeout(self._call_timeout_s):
+                results = await self._call([item for item, _ in batch])
+            pairs = list(zip(batch, results, strict=True))
+        except Exception as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), result in pairs:
+            if not future.done():
+                future.set_result(result)

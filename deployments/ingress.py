@@ -1,0 +1,77 @@
+"""Ingress: the HTTP API on a Serve replica."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from app.api.app import create_api
+from app.artifacts.llama import llama_path
+from app.chat import ChatService
+from app.domain import Decision
+from app.models.availability import Availability
+from app.models.catalogue import Catalogue
+from app.models.clients import build_clients
+from app.models.fallback import FallbackChain
+from app.models.openai import open_session
+from app.observability import logging
+from app.paths import project_path
+from app.routing.decide import DecisionRequest, QuickDecider
+from app.routing.features import TextFeaturesReader
+from app.routing.rules import RuleBook
+from app.routing.tokens import TokenCounter
+from app.settings import environment, read_settings
+from deployments.args import RouterArgs
+from deployments.decision_engine import reload_policy
+from deployments.gather import Gather
+from deployments.llama_backend import LlamaBackend
+
+MAX_BATCH = 32
+CALL_TIMEOUT_S = 2.0
+BYTES_A_MB = 1_000_000
+
+
+@serve.ingress()
+class Ingress:
+    """Builds the service once its loop runs; `reconfigure` gives it its policy, at start and at each reload."""
+
+    def __init__(self, args: RouterArgs, engine: DeploymentHandle) -> None:
+        self._args = args
+        self._settings = read_settings()
+        logging.configure(self._settings)
+        self._catalogue = Catalogue.read(project_path(args.catalogue))
+        self._engine = engine
+
+    async def __serve_build_asgi_app__(self) -> FastAPI:
+        backend = LlamaBackend(self._args.llama_application)
+        backend.start()
+        self._service = self._build_service(backend)
+        return create_api(
+            self._service,
+            name=self._settings.app_name,
+            max_body_bytes=int(self._args.max_body_mb * BYTES_A_MB),
+        )
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        self._service.policy = reload_policy("Ingress", user_config, self._service.policy)
+
+    def _build_service(self, backend: LlamaBackend) -> ChatService:
+        args, settings, variables = self._args, self._settings, environment()
+        clients = build_clients(self._catalogue, variables, open_session(), backend)
+        tokenizer = llama_path() / "tokenizer.json"
+        return ChatService(
+            catalogue=self._catalogue,
+            features=TextFeaturesReader.from_files(tokenizer, project_path(args.text_features)),
+            tokens=TokenCounter.read(tokenizer),
+            quick=QuickDecider(self._catalogue, RuleBook.read(project_path(args.rules), self._catalogue)),
+            engine=Gather(self._decide, max_batch=MAX_BATCH, call_timeout_s=CALL_TIMEOUT_S)
+            if settings.enable_ml_routing
+            else None,
+            chain=FallbackChain(clients, timeout_s=settings.request_timeout, max_retries=settings.max_retries),
+            unavailable=Availability(self._catalogue, variables, backend).unavailable,
+        )
+
+    async def _decide(self, requests: list[DecisionRequest]) -> list[Decision]:
+        decisions: list[Decision] = await self._engine.decide.remote(requests)
+        return decisions

@@ -1,0 +1,109 @@
+"""The `llama` application: the vLLM engine behind one method that takes and gives JSON.
+
+Importing `ray.serve.llm` takes many seconds and memory: only this module does, and only this application imports it.
+"""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import orjson
+import ray
+from ray.serve.deployment import Application
+from ray.serve.llm import LLMConfig, LLMServer, build_llm_deployment
+
+from app.artifacts.llama import llama_path
+from deployments.args import CpuProfile, GpuProfile, LlamaArgs
+
+EMBEDDED = "embedded"
+REPLICA_CPUS = 0.1  # Ray adds the replica's own CPUs to its first bundle; the default of 1 does not fit a small machine
+OFFLINE = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+
+
+class LlamaServer(LLMServer):
+    """vLLM's OpenAI server without HTTP."""
+
+    async def chat_json(self, body: bytes) -> AsyncGenerator[bytes, None]:
+        """One `chat.completion`, or with `stream: true` its chunks, each as JSON; an error as `{"error": ...}`."""
+        from pydantic import ValidationError
+        from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+
+        try:
+            request = ChatCompletionRequest.model_validate(orjson.loads(body))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+            yield orjson.dumps({"error": {"message": message, "code": 400}})
+            return
+        async for item in self.engine.chat(request):
+            yield _event(item) if isinstance(item, str) else item.model_dump_json().encode()
+
+
+def _event(line: str) -> bytes:
+    """vLLM's engine gives whole server-sent events, one `data:` line each."""
+    return line.removeprefix("data:").strip().encode()
+
+
+def build(args: LlamaArgs) -> Application:
+    """GPU bundles when asked for, or when the cluster has GPUs; else CPU bundles."""
+    gpu = args.accelerator == "gpu" or (args.accelerator == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
+    config = _gpu_config(args, args.gpu) if gpu else _cpu_config(args, args.cpu)
+    return build_llm_deployment(
+        config, deployment_cls=LlamaServer, name_prefix="", override_serve_options={"name": "Llama"}
+    )
+
+
+def _cpu_config(args: LlamaArgs, profile: CpuProfile) -> LLMConfig:
+    source = str(llama_path()) if profile.model == EMBEDDED else profile.model
+    return LLMConfig(
+        model_loading_config={"model_id": args.model_id, "model_source": source},
+        deployment_config=_deployment(args),
+        engine_kwargs={
+            "dtype": "bfloat16",
+            "max_model_len": profile.max_model_len_tokens,
+            "max_num_seqs": profile.max_num_seqs,
+            "enforce_eager": True,
+            **_lora(args),
+        },
+        placement_group_config={"bundles": [{"CPU": max(0.1, profile.cpus_per_replica - REPLICA_CPUS)}]},
+        experimental_configs={"stream_batching_interval_ms": 0},
+        runtime_env={"env_vars": {**OFFLINE, "VLLM_CPU_KVCACHE_SPACE": str(profile.kv_cache_gib)}},
+    )
+
+
+def _gpu_config(args: LlamaArgs, profile: GpuProfile) -> LLMConfig:
+    return LLMConfig(
+        model_loading_config={"model_id": args.model_id, "model_source": profile.model},
+        accelerator_type=profile.accelerator_type,
+        deployment_config=_deployment(args),
+        engine_kwargs={
+            "tensor_parallel_size": profile.tensor_parallel_size,
+            "gpu_memory_utilization": profile.gpu_memory_utilization,
+            "max_model_len": profile.max_model_len_tokens,
+            "max_num_seqs": profile.max_num_seqs,
+            **_lora(args),
+        },
+        placement_group_config={"bundles": [{"CPU": 1, "GPU": 1}] * profile.tensor_parallel_size},
+        experimental_configs={"stream_batching_interval_ms": 0},
+        runtime_env={"env_vars": {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}},
+    )
+
+
+def _deployment(args: LlamaArgs) -> dict[str, Any]:
+    """Ongoing limits are set here because the builder's own are a thousand million: it would never scale nor shed."""
+    return {
+        "max_ongoing_requests": args.max_ongoing_requests,
+        "max_queued_requests": args.max_queued_requests,
+        "autoscaling_config": {
+            "min_replicas": args.min_replicas,
+            "max_replicas": args.max_replicas,
+            "target_ongoing_requests": args.target_ongoing_requests,
+        },
+        "ray_actor_options": {"num_cpus": REPLICA_CPUS},
+    }
+
+
+def _lora(args: LlamaArgs) -> dict[str, Any]:
+    if not args.lora_adapters:
+        return {}
+    modules = [{"name": adapter.name, "path": adapter.path} for adapter in args.lora_adapters]
+    return {"enable_lora": True, "max_loras": len(modules), "lora_modules": modules}

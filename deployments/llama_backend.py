@@ -1,0 +1,74 @@
+"""The LocalBackend over the handle of the `llama` application."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import BackPressureError, RayServeException
+from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import ApplicationStatus
+
+from app.errors import UpstreamRateLimited, UpstreamUnreachable
+
+logger = logging.getLogger(__name__)
+NOT_DEPLOYED, LOADING = "not_deployed", "loading"
+LOOK_AGAIN_S, LOOK_AGAIN_WHEN_READY_S = 1.0, 5.0
+
+
+class LlamaBackend:
+    """Watches for the application from `start` on: it may come late, be redeployed, or not exist at all."""
+
+    def __init__(self, application: str | None) -> None:
+        self._application = application
+        self._handle: DeploymentHandle | None = None
+        self._reason: str | None = NOT_DEPLOYED
+        self._watch: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Needs a running loop."""
+        if self._application and self._watch is None:
+            self._watch = asyncio.create_task(self._look())
+
+    def unavailable(self) -> str | None:
+        return self._reason
+
+    async def chat(self, body: bytes) -> AsyncGenerator[bytes, None]:
+        handle = self._handle
+        if handle is None or self._reason is not None:
+            raise UpstreamUnreachable(f"the application {self._application} is {self._reason}; try another model")
+        response = handle.options(stream=True).chat_json.remote(body)
+        try:
+            async for item in response:
+                yield item
+        except BackPressureError as error:
+            raise UpstreamRateLimited("the local replicas are at their limit", retry_after_s=1.0) from error
+        except RayError as error:
+            raise UpstreamUnreachable(f"the local replica failed ({type(error).__name__})") from error
+        finally:
+            response.cancel()
+
+    async def _look(self) -> None:
+        """Status comes from the controller; asked in a thread, as the call blocks."""
+        while True:
+            reason = await asyncio.to_thread(self._state)
+            if reason != self._reason:
+                logger.info("application %s: %s", self._application, reason or "ready")
+            self._reason = reason
+            await asyncio.sleep(LOOK_AGAIN_S if reason else LOOK_AGAIN_WHEN_READY_S)
+
+    def _state(self) -> str | None:
+        application = self._application or ""
+        with suppress(RayServeException, RayError):
+            status = serve.status().applications.get(application)
+            if status is None or status.status is ApplicationStatus.DELETING:
+                self._handle = None
+                return NOT_DEPLOYED
+            running = any(deployment.replica_states.get("RUNNING", 0) > 0 for deployment in status.deployments.values())
+            if not running:
+                return "failed" if status.status is ApplicationStatus.DEPLOY_FAILED else LOADING
+            self._handle = self._handle or serve.get_app_handle(application)
+            return None
+        return "unknown"
