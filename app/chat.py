@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from time import perf_counter
 
 from app.domain import Capability, Chunk, Completion, Decision, Hint, Prompt, Query, Skip, Tier, Usage
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
-from app.models.fallback import Attempt, FallbackChain
+from app.models.fallback import Attempt, Chunks, FallbackChain
 from app.models.pricing import cost_usd
 from app.observability import events
 from app.routing.decide import DecisionRequest, QuickDecider
@@ -188,14 +189,15 @@ class ChatService:
         decision: Decision,
         model: str,
         attempts: tuple[Attempt, ...],
-        chunks: AsyncIterator[Chunk],
+        chunks: Chunks,
         started: float,
     ) -> AsyncGenerator[Chunk, None]:
         usage = Usage()
         try:
-            async for chunk in chunks:
-                usage = chunk.usage or usage
-                yield chunk
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    usage = chunk.usage or usage
+                    yield chunk
         except Exception as error:
             events.failed(decision, error, (perf_counter() - started) * 1000)
             raise

@@ -23,13 +23,15 @@ from app.yaml_file import validate
 from deployments.args import LlamaArgs, RouterArgs
 
 ARGS: dict[str, type[BaseModel]] = {"deployments.graph:router": RouterArgs, "deployments.graph:llama": LlamaArgs}
-DEPLOYMENTS = {"deployments.graph:router": ("Ingress", "DecisionEngine", "FeatureExtractor"),
-               "deployments.graph:llama": ("Llama",)}
+DEPLOYMENTS = {
+    "deployments.graph:router": ("Ingress", "DecisionEngine", "FeatureExtractor"),
+    "deployments.graph:llama": ("Llama",),
+}
 WITH_POLICY = ("Ingress", "DecisionEngine")
 
 
 def check(path: Path) -> dict[str, Any]:
-    """The file's content. Raises ConfigError with one line per fault, each naming the file, the key and what is allowed."""
+    """The file's content. Raises ConfigError, a line for each fault: the file, the key and what is allowed."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:

@@ -22,7 +22,7 @@ logger = std_logging.getLogger(__name__)
 class ExtractorHandle:
     """The Embedder protocol over the handle of the FeatureExtractor."""
 
-    def __init__(self, handle: DeploymentHandle) -> None:
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
 
     async def embed(self, texts: list[str]) -> list[Embedding]:
@@ -33,7 +33,7 @@ class ExtractorHandle:
 class DecisionEngine:
     """The deployment around the class of the same name in app/routing."""
 
-    def __init__(self, args: RouterArgs, extractor: DeploymentHandle) -> None:
+    def __init__(self, args: RouterArgs, extractor: DeploymentHandle[Any]) -> None:
         logging.configure(read_settings())
         self._catalogue = Catalogue.read(project_path(args.catalogue))
         self._extractor = ExtractorHandle(extractor)

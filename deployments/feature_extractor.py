@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from app.artifacts.minilm import minilm_path
 from app.domain import Embedding
 from app.memory.embedder import MiniLMEmbedder
-from app.memory.prototypes import DomainPrototypes
+from app.memory.prototypes import DomainPrototypes, read_examples
 from app.observability import logging
 from app.paths import project_path
 from app.settings import read_settings
@@ -20,7 +20,7 @@ class FeatureExtractor:
     def __init__(self, args: RouterArgs) -> None:
         logging.configure(read_settings())
         self._embedder = MiniLMEmbedder(minilm_path(), threads=args.embedder_threads)
-        self._prototypes = DomainPrototypes.read(project_path(args.domain_prototypes), self._embedder)
+        self._prototypes = DomainPrototypes(self._embedder, read_examples(project_path(args.domain_prototypes)))
         self._thread = ThreadPoolExecutor(1)
 
     async def embed(self, texts: list[str]) -> list[Embedding]:

@@ -13,7 +13,7 @@ from app.yaml_file import validate
 from deployments.args import LlamaArgs, RouterArgs
 
 Args = TypeVar("Args", bound=BaseModel)
-SMALL = {"num_cpus": 0.1}  # a share for the scheduler: two cores have to hold every deployment
+CPU_SHARE = 0.1  # what each deployment books with the scheduler: two cores have to hold them all
 
 
 def router(args: dict[str, Any]) -> Application:
@@ -23,9 +23,10 @@ def router(args: dict[str, Any]) -> Application:
     from deployments.ingress import Ingress
 
     checked = _checked("router", args, RouterArgs)
-    extractor = serve.deployment(FeatureExtractor, ray_actor_options=SMALL, max_ongoing_requests=64).bind(checked)
-    engine = serve.deployment(DecisionEngine, ray_actor_options=SMALL, max_ongoing_requests=64).bind(checked, extractor)
-    return serve.deployment(Ingress, ray_actor_options=SMALL, max_ongoing_requests=1000).bind(checked, engine)
+    small = serve.deployment(ray_actor_options={"num_cpus": CPU_SHARE})
+    extractor = small(FeatureExtractor).bind(checked)
+    engine = small(DecisionEngine).bind(checked, extractor)
+    return small(Ingress).bind(checked, engine)
 
 
 def llama(args: dict[str, Any]) -> Application:

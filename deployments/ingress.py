@@ -36,7 +36,7 @@ BYTES_A_MB = 1_000_000
 class Ingress:
     """Builds the service once its loop runs; `reconfigure` gives it its policy, at start and at each reload."""
 
-    def __init__(self, args: RouterArgs, engine: DeploymentHandle) -> None:
+    def __init__(self, args: RouterArgs, engine: DeploymentHandle[Any]) -> None:
         self._args = args
         self._settings = read_settings()
         logging.configure(self._settings)

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import ray
+from pydantic import ValidationError
 from ray.serve.deployment import Application
 from ray.serve.llm import LLMConfig, LLMServer, build_llm_deployment
 
@@ -24,18 +25,23 @@ class LlamaServer(LLMServer):
 
     async def chat_json(self, body: bytes) -> AsyncGenerator[bytes, None]:
         """One `chat.completion`, or with `stream: true` its chunks, each as JSON; an error as `{"error": ...}`."""
-        from pydantic import ValidationError
         from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 
         try:
             request = ChatCompletionRequest.model_validate(orjson.loads(body))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-            yield orjson.dumps({"error": {"message": message, "code": 400}})
+        except (ValidationError, TypeError, ValueError, AttributeError) as error:  # vLLM's validators raise them all
+            yield orjson.dumps({"error": {"message": _readable(error), "code": 400}})
             return
-        async for item in self.engine.chat(request):
+        engine: Any = self.engine
+        async for item in engine.chat(request):
             yield _event(item) if isinstance(item, str) else item.model_dump_json().encode()
+
+
+def _readable(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"the request does not fit the chat format ({error})"
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 
 def _event(line: str) -> bytes:
@@ -45,11 +51,16 @@ def _event(line: str) -> bytes:
 
 def build(args: LlamaArgs) -> Application:
     """GPU bundles when asked for, or when the cluster has GPUs; else CPU bundles."""
-    gpu = args.accelerator == "gpu" or (args.accelerator == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
+    gpu = args.accelerator == "gpu" or (args.accelerator == "auto" and _cluster_has_gpus())
     config = _gpu_config(args, args.gpu) if gpu else _cpu_config(args, args.cpu)
     return build_llm_deployment(
         config, deployment_cls=LlamaServer, name_prefix="", override_serve_options={"name": "Llama"}
     )
+
+
+def _cluster_has_gpus() -> bool:
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return resources.get("GPU", 0) > 0
 
 
 def _cpu_config(args: LlamaArgs, profile: CpuProfile) -> LLMConfig:

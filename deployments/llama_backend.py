@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from typing import Any, cast
 
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import BackPressureError, RayServeException
-from ray.serve.handle import DeploymentHandle
+from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 from ray.serve.schema import ApplicationStatus
 
 from app.errors import UpstreamRateLimited, UpstreamUnreachable
@@ -23,7 +24,7 @@ class LlamaBackend:
 
     def __init__(self, application: str | None) -> None:
         self._application = application
-        self._handle: DeploymentHandle | None = None
+        self._handle: DeploymentHandle[Any] | None = None
         self._reason: str | None = NOT_DEPLOYED
         self._watch: asyncio.Task[None] | None = None
 
@@ -39,7 +40,7 @@ class LlamaBackend:
         handle = self._handle
         if handle is None or self._reason is not None:
             raise UpstreamUnreachable(f"the application {self._application} is {self._reason}; try another model")
-        response = handle.options(stream=True).chat_json.remote(body)
+        response = cast("DeploymentResponseGenerator[bytes]", handle.options(stream=True).chat_json.remote(body))
         try:
             async for item in response:
                 yield item
@@ -48,7 +49,7 @@ class LlamaBackend:
         except RayError as error:
             raise UpstreamUnreachable(f"the local replica failed ({type(error).__name__})") from error
         finally:
-            response.cancel()
+            response.cancel()  # type: ignore[no-untyped-call]
 
     async def _look(self) -> None:
         """Status comes from the controller; asked in a thread, as the call blocks."""
@@ -66,8 +67,7 @@ class LlamaBackend:
             if status is None or status.status is ApplicationStatus.DELETING:
                 self._handle = None
                 return NOT_DEPLOYED
-            running = any(deployment.replica_states.get("RUNNING", 0) > 0 for deployment in status.deployments.values())
-            if not running:
+            if not any(state == "RUNNING" for one in status.deployments.values() for state in one.replica_states):
                 return "failed" if status.status is ApplicationStatus.DEPLOY_FAILED else LOADING
             self._handle = self._handle or serve.get_app_handle(application)
             return None

@@ -16,7 +16,10 @@ def candidate(item: Candidate) -> dict[str, Any]:
 
 
 def features(item: TextFeatures | None) -> dict[str, Any] | None:
-    return None if item is None else {name: getattr(item, name) for name in FEATURES}
+    if item is None:
+        return None
+    values = {name: getattr(item, name) for name in FEATURES}
+    return {**values, "domain_signals": _named(item.domain_signals)}
 
 
 def usage(item: Usage, cost_usd: float | None) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def route_answer(query: Query, decision: Decision) -> dict[str, Any]:
         "domain": decision.domain,
         "candidates": [candidate(item) for item in decision.candidates],
         "rejected": decision.rejected,
-        "skipped": decision.skipped,
+        "skipped": _named(decision.skipped),
         "weights_version": decision.weights_version,
         "classifier_version": decision.classifier_version,
         "propensity": decision.propensity,
@@ -55,7 +58,7 @@ def routing_metadata(answer: Answer | StreamedAnswer) -> dict[str, Any]:
         "confidence": round(decision.confidence, 4),
         "alternatives": [candidate(item) for item in decision.candidates if item.model != answer.model],
         "fallback": [f"{attempt.model}:{attempt.code}" for attempt in answer.attempts],
-        "skipped": decision.skipped,
+        "skipped": _named(decision.skipped),
         "weights_version": decision.weights_version,
         "features": features(answer.query.features),
     }
@@ -88,3 +91,8 @@ def model(spec: ModelSpec, unavailable: Mapping[str, str]) -> dict[str, Any]:
 
 def available(models: Sequence[str], unavailable: Mapping[str, str]) -> str:
     return f"{sum(id_ not in unavailable for id_ in models)}/{len(models)} available"
+
+
+def _named(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """JSON wants plain strings as keys, not enums."""
+    return {str(key): value for key, value in values.items()}

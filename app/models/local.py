@@ -1,14 +1,14 @@
 """The client of a model that runs on the router's own cluster (a vLLM replica behind a handle)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Protocol
 
-import orjson
-
 from app.domain import Chunk, Completion, Prompt
-from app.errors import UpstreamError, UpstreamInvalidAnswer
-from app.models import openai
 from app.models.catalogue import ModelSpec
+from app.models.openai import ChunkReader, read_completion
+from app.models.parameters import accepted, stream_options
+from app.models.upstream_errors import encoded, invalid_answer
 
 
 class LocalBackend(Protocol):
@@ -19,25 +19,38 @@ class LocalBackend(Protocol):
         ...
 
     def chat(self, body: bytes) -> AsyncGenerator[bytes, None]:
-        """One item, or with `stream: true` one item a chunk. Raises UpstreamError; closing it stops the engine's work."""
+        """One item, or with `stream: true` one a chunk, then `[DONE]`. Closing it stops the engine's work.
+
+        Raises UpstreamError.
+        """
         ...
 
 
 class LocalClient:
-    """Implements ModelClient over a LocalBackend."""
+    """A `ModelClient` over a LocalBackend."""
 
     def __init__(self, spec: ModelSpec, backend: LocalBackend) -> None:
         self._spec = spec
         self._backend = backend
 
     async def complete(self, prompt: Prompt) -> Completion:
-        async for item in self._backend.chat(self._body(prompt, stream=False)):
-            return openai.read_completion(self._spec, item)
-        raise UpstreamInvalidAnswer(f"{self._spec.id}: the replica ended without an answer")
+        parameters = accepted(self._spec, prompt)
+        parameters.pop("stream_options", None)
+        async with aclosing(self._backend.chat(self._body(prompt, parameters, stream=False))) as items:
+            async for item in items:
+                return read_completion(self._spec, item)
+        raise invalid_answer(self._spec, "is empty")
 
-    async def stream(self, prompt: Prompt) -> AsyncIterator[Chunk]:
-        raise NotImplementedError
-        yield
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+        options = stream_options(self._spec, prompt)
+        parameters = accepted(self._spec, prompt) | {"stream_options": {**options, "include_usage": True}}
+        reader = ChunkReader(self._spec, usage_wanted=bool(options.get("include_usage")))
+        async with aclosing(self._backend.chat(self._body(prompt, parameters, stream=True))) as items:
+            async for item in items:
+                if chunk := reader.read(item):
+                    yield chunk
+        reader.check_end()
 
-    def _body(self, prompt: Prompt, *, stream: bool) -> bytes:
-        raise NotImplementedError
+    def _body(self, prompt: Prompt, parameters: dict[str, object], *, stream: bool) -> bytes:
+        body = {**parameters, "model": self._spec.upstream_name, "messages": prompt.messages, "stream": stream}
+        return encoded(self._spec, body)

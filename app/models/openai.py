@@ -25,6 +25,7 @@ def open_session() -> aiohttp.ClientSession:
     """The connection pool that all clients of a process share. Needs a running loop; whoever opens it closes it."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),  # one caller's cookie is none of the next one's business
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
         trust_env=True,
     )

@@ -49,11 +49,11 @@ _STATUS_OF = {
 _KEY = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|nvapi|hf|key)[-_][\w*.-]{4,}"  # by prefix
     r"|\bAIza[\w-]{10,}|\bBearer\s+\S+"
-    r"|(?=[\w*-]*\d)(?=[\w*-]*[a-z])(?=[\w*-]*[A-Z])[\w*-]{24,}"  # by looks
+    r"|\b(?=[\w*-]*\d)(?=[\w*-]*[a-z])(?=[\w*-]*[A-Z])[\w*-]{24,}"  # by looks
     r"|[\w-]*\*{3,}[\w*-]*"  # half hidden by the provider
 )
 _QUOTED_INPUT = re.compile(r"""['"]?\binput(?:_value)?['"]?\s*[:=].*""", re.DOTALL)
-_LONG_QUOTE = re.compile(r"""(?<!\w)(['"`]).{40,}?\1(?!\w)""", re.DOTALL)
+_QUOTE = re.compile(r"""(?<!\w)(['"`])(?:(?P<short>.{0,39}?)\1(?!\w)|.{40,}?(?:\1(?!\w)|\Z))""", re.DOTALL)
 
 
 def from_status(spec: ModelSpec, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
@@ -154,7 +154,8 @@ def _readable(fault: Mapping[str, Any]) -> str:
     if not isinstance(message, str):
         return "no explanation given"
     message = _KEY.sub("[key]", message[: 10 * _MAX_MESSAGE])
-    message = _LONG_QUOTE.sub("[...]", _QUOTED_INPUT.sub("[...]", message))
+    message = _QUOTED_INPUT.sub("[...]", message)
+    message = _QUOTE.sub(lambda quote: "[...]" if quote["short"] is None else quote[0], message)
     message = " ".join(message.split())
     return message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 3] + "..."
 

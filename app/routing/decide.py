@@ -88,12 +88,11 @@ class QuickDecider:
         for rule, chosen in self._matches(query, eligible):
             if not rule.certain:
                 return Hint(rule.id, frozenset(spec.id for spec in chosen))
-            others = [spec for spec in eligible if spec not in chosen]
-            ranked = scoring.rank(query, chosen, policy, Evidence())
-            fallbacks = scoring.rank(query, others, policy, Evidence()) if others else ()
+            names = {spec.id for spec in chosen}
+            ranked = scoring.rank(query, eligible, policy, Evidence())
             return Decision(
                 request_id=query.request_id,
-                candidates=ranked + fallbacks,
+                candidates=tuple(sorted(ranked, key=lambda candidate: candidate.model not in names)),
                 cause=Cause.RULE,
                 confidence=1.0,
                 domain=scoring.domain_of(query, Evidence(), policy),

@@ -55,13 +55,14 @@ def split(
 def nobody_left(query: Query, rejected: Mapping[str, str]) -> RouterError:
     """Too long for every model that is there is the caller's fault; anything else may pass."""
     reasons = ", ".join(f"{model}: {reason}" for model, reason in rejected.items())
-    if Rejection.CONTEXT in rejected.values() and len(set(rejected.values()) - {"no_key", "tier_not_allowed"}) == 1:
+    if Rejection.CONTEXT in rejected.values():
+        more = query.max_output_tokens or "some"
         return ContextTooLong(
-            f"the query has about {query.tokens} tokens and asks for {query.max_output_tokens or 'any number of'} more, "
-            f"which no available model can hold ({reasons}); shorten it",
+            f"no available model can hold a query of about {query.tokens} tokens and {more} tokens of answer "
+            f"({reasons}); shorten it",
             param="query",
         )
     return NoModelAvailable(
-        f"no model can take this query now ({reasons}); GET /api/v1/models shows what each model needs",
+        f"no model can take this query now ({reasons}); GET /api/v1/models tells what each model needs",
         retry_after_s=RETRY_AFTER_S,
     )

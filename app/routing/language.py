@@ -31,6 +31,7 @@ class LanguageDetector:
     def __init__(self, config: LanguageConfig) -> None:
         self._config = config
         self._detector = LangDetector(LangDetectConfig(model="lite", max_input_length=None))
+        self.detect("hello")  # loads the model, 0.1 s: here and not under the first query
 
     def detect(self, text: str) -> str:
         """The ISO 639-1 code of the text, which should come without code blocks and without lone surrogates."""

@@ -10,6 +10,7 @@ _CODE_LINE = re.compile(
     r"""[ \t]*(?:
         (?:async[ ])?def[ ]\w+[ ]?\( | class[ ]\w+[ ]?[:({] | import[ ][\w.]+;?[ \t]*$ | from[ ][\w.]+[ ]import[ ]
       | \#include[ ]?[<"] | \#!/ | (?:public|private|protected|static)[ ]\w+[ ]\w+ | func(?:tion)?[ ]\w*[ ]?\(
+      | (?:int|void|float|double|bool|char|auto|fn)[ ]\*?\w+[ ]?[(=\[;]
       | (?:const|let|var)[ ]\w+[ ]?[=:;] | (?:for|while|if|switch|elif)[ ]?\(.{0,200}\)[ ]?\{
       | (?:for[ ]\w.{0,80}[ ]in[ ].{1,200}|(?:if|elif|while)[ ].{0,99}[=<>(\[].{0,99}|else|try|except.{0,80}):[ \t]*$
       | (?:print|printf|console\.log|System\.out\.print\w*|assert|return)[ ]?[("'\[]
@@ -69,10 +70,9 @@ def _unfenced_code(text: str) -> tuple[int, int, str]:
     groups = lone = run = 0
     prose = []
     for line in (*text.split("\n"), ""):
-        if _CODE_LINE.match(line):
+        body = run > 0 and line[:1] in (" ", "\t")  # the indented body of the code above
+        if body or _CODE_LINE.match(line):
             run += 1
-            continue
-        if run and line[:1] in (" ", "\t"):  # the indented body of the code above
             continue
         groups += run > 1
         lone += run == 1

@@ -1,0 +1,104 @@
+"""`make serve`: checks the configuration, runs `serve run`, and says how far the start has come.
+
+Serve in its fast setting writes nothing to the terminal, so this watches the applications and tells what fails.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
+
+from app.errors import ConfigError
+from app.settings import environment, read_settings
+from deployments.config import check
+
+FAST_INGRESS = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+NO_TELEMETRY = {"RAY_USAGE_STATS_ENABLED": "0", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+DASHBOARD = "http://127.0.0.1:8265"
+LOOK_EVERY_S = 0.5
+FAILED, RUNNING = "DEPLOY_FAILED", "RUNNING"
+
+
+def main(path: Path) -> int:
+    """The exit code of `serve run`; 1 when the configuration is refused or the router cannot start."""
+    try:
+        config = check(path)
+        url = _listen(config)
+    except ConfigError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    for name, value in {**FAST_INGRESS, **NO_TELEMETRY, "HF_HUB_OFFLINE": "1"}.items():
+        os.environ.setdefault(name, value)
+    os.environ.update(environment())
+    with tempfile.NamedTemporaryFile("w", prefix="serve_config-", suffix=".yaml") as file:
+        yaml.safe_dump(config, file)
+        file.flush()
+        return _run(file.name, url, [application["name"] for application in config["applications"]])
+
+
+def _listen(config: dict[str, Any]) -> str:
+    """HOST and PORT of the environment go before the file's. Returns the address for the user."""
+    options = config.setdefault("http_options", {})
+    settings, given = read_settings(), environment()
+    if "HOST" in given:
+        options["host"] = str(settings.host)
+    if "PORT" in given:
+        options["port"] = settings.port
+    return f"http://{options.get('host', settings.host)}:{options.get('port', settings.port)}"
+
+
+def _run(file: str, url: str, applications: list[str]) -> int:
+    serve = subprocess.Popen([str(Path(sys.executable).parent / "serve"), "run", file], preexec_fn=_take_interrupts)
+    signal.signal(signal.SIGTERM, lambda *_: serve.send_signal(signal.SIGINT))
+    try:
+        if not _announce(serve, url, applications):
+            serve.send_signal(signal.SIGINT)
+            serve.wait()
+            return 1
+        return serve.wait()
+    except KeyboardInterrupt:  # the terminal has sent it to `serve run` as well
+        return serve.wait()
+
+
+def _take_interrupts() -> None:
+    """A shell starts background jobs with interrupts ignored, and `serve run` shuts down by an interrupt."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _announce(serve: "subprocess.Popen[bytes]", url: str, applications: list[str]) -> bool:
+    """Prints each application's end of start. False when the router failed."""
+    started, waiting = time.monotonic(), set(applications)
+    while waiting and serve.poll() is None:
+        for name, status, message in _statuses():
+            seconds = time.monotonic() - started
+            if name in waiting and status == RUNNING:
+                waiting.discard(name)
+                where = f" at {url} (API at {url}/docs)" if name == "router" else ""
+                print(f"{name}: ready after {seconds:.0f} s{where}", flush=True)
+            elif name in waiting and status == FAILED:
+                waiting.discard(name)
+                print(f"{name}: failed: {message}", file=sys.stderr, flush=True)
+                if name == "router":
+                    return False
+        time.sleep(LOOK_EVERY_S)
+    return True
+
+
+def _statuses() -> list[tuple[str, str, str]]:
+    """Name, status and message of each application; none while the cluster starts."""
+    try:
+        details = ServeSubmissionClient(DASHBOARD).get_serve_details()
+    except (OSError, RuntimeError):
+        return []
+    return [(name, app["status"], app["message"]) for name, app in details["applications"].items()]
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
