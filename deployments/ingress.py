@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.app import create_api
 from app.artifacts.llama import llama_path
@@ -32,6 +33,21 @@ CALL_TIMEOUT_S = 2.0
 BYTES_A_MB = 1_000_000
 
 
+class WithoutRequestId:
+    """Takes out the X-Request-ID of our answers: Serve adds the same one, and twice is wrong."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_without(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [header for header in message["headers"] if header[0] != b"x-request-id"]
+            await send(message)
+
+        await self._app(scope, receive, send_without)
+
+
 @serve.ingress()
 class Ingress:
     """Builds the service once its loop runs; `reconfigure` gives it its policy, at start and at each reload."""
@@ -47,11 +63,10 @@ class Ingress:
         backend = LlamaBackend(self._args.llama_application)
         backend.start()
         self._service = self._build_service(backend)
-        return create_api(
-            self._service,
-            name=self._settings.app_name,
-            max_body_bytes=int(self._args.max_body_mb * BYTES_A_MB),
-        )
+        max_body_bytes = int(self._args.max_body_mb * BYTES_A_MB)
+        api = create_api(self._service, name=self._settings.app_name, max_body_bytes=max_body_bytes)
+        api.add_middleware(WithoutRequestId)
+        return api
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         self._service.policy = reload_policy("Ingress", user_config, self._service.policy)

@@ -5,6 +5,7 @@ Serve in its fast setting writes nothing to the terminal, so this watches the ap
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from typing import Any
 
 import yaml
 from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
+from ray.exceptions import RayError
 
 from app.errors import ConfigError
 from app.settings import environment, read_settings
@@ -21,6 +23,7 @@ from deployments.config import check
 
 FAST_INGRESS = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
 NO_TELEMETRY = {"RAY_USAGE_STATS_ENABLED": "0", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+HAPROXY_PORTS = {"RAY_SERVE_HAPROXY_METRICS_PORT": 9101, "RAY_SERVE_HAPROXY_STATS_PORT": 8404}
 DASHBOARD = "http://127.0.0.1:8265"
 LOOK_EVERY_S = 0.5
 FAILED, RUNNING = "DEPLOY_FAILED", "RUNNING"
@@ -34,8 +37,10 @@ def main(path: Path) -> int:
     except ConfigError as error:
         print(error.message, file=sys.stderr)
         return 1
-    for name, value in {**FAST_INGRESS, **NO_TELEMETRY, "HF_HUB_OFFLINE": "1"}.items():
+    for name, value in {**FAST_INGRESS, **NO_TELEMETRY, "HF_HUB_OFFLINE": "1", "RAY_AUTH_MODE": "token"}.items():
         os.environ.setdefault(name, value)
+    for name, port in HAPROXY_PORTS.items():
+        os.environ.setdefault(name, str(port if _is_free("127.0.0.1", port) else _free_port()))
     os.environ.update(environment())
     with tempfile.NamedTemporaryFile("w", prefix="serve_config-", suffix=".yaml") as file:
         yaml.safe_dump(config, file)
@@ -51,7 +56,26 @@ def _listen(config: dict[str, Any]) -> str:
         options["host"] = str(settings.host)
     if "PORT" in given:
         options["port"] = settings.port
-    return f"http://{options.get('host', settings.host)}:{options.get('port', settings.port)}"
+    host, port = options.setdefault("host", str(settings.host)), options.setdefault("port", settings.port)
+    if not _is_free(host, port):
+        raise ConfigError(f"port {port} of {host} is in use; stop what listens there, or set PORT to another one")
+    return f"http://{host}:{port}"
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _run(file: str, url: str, applications: list[str]) -> int:
@@ -95,7 +119,7 @@ def _statuses() -> list[tuple[str, str, str]]:
     """Name, status and message of each application; none while the cluster starts."""
     try:
         details = ServeSubmissionClient(DASHBOARD).get_serve_details()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, RayError):
         return []
     return [(name, app["status"], app["message"]) for name, app in details["applications"].items()]
 

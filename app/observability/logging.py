@@ -37,8 +37,11 @@ class TextFormatter(logging.Formatter):
 
 
 def configure(settings: Settings) -> None:
-    """Sends the router's own loggers to stderr, and nowhere else. Safe to call more than once."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Sends the router's own loggers to stderr, and nowhere else. Safe to call more than once.
+
+    To the process's own stderr: Serve replaces sys.stderr on its replicas by a buffer that ends in a file.
+    """
+    handler = logging.StreamHandler(sys.__stderr__)
     handler.setFormatter(JsonFormatter() if settings.app_env == "production" else TextFormatter())
     for name in NAMES:
         logger = logging.getLogger(name)
