@@ -20,7 +20,11 @@ def main() -> None:
     reference = SentenceTransformer(str(folder), device="cpu")
     texts = [f"{_WORDS} {number}" for number in range(10, 42)]
     print(f"word pieces a text: {len(reference.tokenizer(texts[0])['input_ids'])}")
-    for name, embed in {"onnx int8": MiniLMEmbedder(folder).embed, "torch": reference.encode}.items():
+    encoders: dict[str, Callable[[list[str]], object]] = {
+        "onnx int8": MiniLMEmbedder(folder).embed,
+        "torch": reference.encode,
+    }
+    for name, embed in encoders.items():
         figures = [f"{size} texts {_median_ms(embed, texts[:size]) / size:6.2f}" for size in (1, 16, 32)]
         print(f"{name:10} ms a text, p50:  {'   '.join(figures)}")
 

@@ -46,6 +46,10 @@ def chat_chunk(text: str | None = None, finish_reason: str | None = None, **more
     return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice], **more}
 
 
+def message_fault(kind: str, message: str = "no") -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind, "message": message}}
+
+
 CHAT_STREAM = sse(
     chat_chunk("Pa"),
     chat_chunk("ris"),
