@@ -1,0 +1,38 @@
+import pytest
+
+from app.errors import ConfigError
+from app.settings import read_settings
+
+
+def test_defaults_suit_a_laptop() -> None:
+    settings = read_settings({})
+    assert (settings.app_env, str(settings.host), settings.port) == ("development", "localhost", 8000)
+    assert settings.enable_ml_routing
+
+
+def test_variables_are_read_by_their_names_in_capitals_and_empty_ones_count_as_unset() -> None:
+    settings = read_settings(
+        {"PORT": "9000", "ENABLE_ML_ROUTING": "false", "LOG_LEVEL": "debug", "REQUEST_TIMEOUT": ""}
+    )
+    assert (settings.port, settings.enable_ml_routing, settings.log_level) == (9000, False, "DEBUG")
+    assert settings.request_timeout == 120.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "70000"),
+        ("PORT", "http"),
+        ("APP_ENV", "staging"),
+        ("LOG_LEVEL", "LOUD"),
+        ("HOST", "my host"),
+        ("REQUEST_TIMEOUT", "-1"),
+        ("MAX_RETRIES", "1.5"),
+        ("ENABLE_ML_ROUTING", "perhaps"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_settings({name: value})
+    assert f"environment variable {name}" in error.value.message
+    assert value in error.value.message
