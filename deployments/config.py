@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import ServeDeploySchema
 
+from app.domain import Provider
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
 from app.paths import project_path
@@ -22,10 +23,11 @@ from app.settings import read_settings
 from app.yaml_file import validate
 from deployments.args import LlamaArgs, RouterArgs
 
-ARGS: dict[str, type[BaseModel]] = {"deployments.graph:router": RouterArgs, "deployments.graph:llama": LlamaArgs}
+ROUTER, LLAMA = "deployments.graph:router", "deployments.graph:llama"
+ARGS: dict[str, type[BaseModel]] = {ROUTER: RouterArgs, LLAMA: LlamaArgs}
 DEPLOYMENTS = {
-    "deployments.graph:router": ("Ingress", "DecisionEngine", "FeatureExtractor"),
-    "deployments.graph:llama": ("Llama",),
+    ROUTER: ("Ingress", "DecisionEngine", "FeatureExtractor"),
+    LLAMA: ("Llama",),
 }
 WITH_POLICY = ("Ingress", "DecisionEngine")
 
@@ -34,19 +36,37 @@ def check(path: Path) -> dict[str, Any]:
     """The file's content. Raises ConfigError, a line for each fault: the file, the key and what is allowed."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: must be a mapping with the key applications")
+        raise ConfigError(
+            f"{path}: must be a mapping; allowed keys: {', '.join(sorted(ServeDeploySchema.model_fields))}"
+        )
     faults = [*_unknown_keys(content, ServeDeploySchema, str(path), "")]
     if not faults:
         validate(content, ServeDeploySchema, str(path))
-        for application in content["applications"]:
-            faults += _application_faults(path, application)
+        faults = [fault for application in content["applications"] for fault in _application_faults(path, application)]
+        faults += _local_model_faults(path, content) if not faults else []
     if faults:
         raise ConfigError("\n".join(faults))
     read_settings()
     return content
+
+
+def _local_model_faults(path: Path, content: dict[str, Any]) -> Iterator[str]:
+    """Local models of the catalogue have to be what the application `llama` serves."""
+    args = {application["import_path"]: application.get("args") or {} for application in content["applications"]}
+    if ROUTER not in args or LLAMA not in args:
+        return
+    llama = LlamaArgs.model_validate(args[LLAMA])
+    catalogue = Catalogue.read(project_path(RouterArgs.model_validate(args[ROUTER]).catalogue))
+    served = [llama.model_id, *(adapter.name for adapter in llama.lora_adapters)]
+    for spec in catalogue.models.values():
+        if spec.provider is Provider.LOCAL and spec.upstream_name not in served:
+            yield (
+                f"{path}: local model {spec.id}: its upstream_name is neither model_id nor a LoRA adapter of the "
+                f"application llama; served there: {', '.join(served)}"
+            )
 
 
 def _unknown_keys(content: object, model: type[BaseModel], file: str, place: str) -> Iterator[str]:

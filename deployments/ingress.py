@@ -1,5 +1,6 @@
 """Ingress: the HTTP API on a Serve replica."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from app.chat import ChatService
 from app.domain import Decision
 from app.models.availability import Availability
 from app.models.catalogue import Catalogue
+from app.models.client import ModelClient
 from app.models.clients import build_clients
 from app.models.fallback import FallbackChain
 from app.models.openai import open_session
@@ -62,18 +64,25 @@ class Ingress:
     async def __serve_build_asgi_app__(self) -> FastAPI:
         backend = LlamaBackend(self._args.llama_application)
         backend.start()
-        self._service = self._build_service(backend)
+        session = open_session()
+        clients = build_clients(self._catalogue, environment(), session, backend)
+        self._service = self._build_service(clients, backend)
+
+        async def close() -> None:
+            for client in clients.values():
+                await client.close()
+            await session.close()
+
         max_body_bytes = int(self._args.max_body_mb * BYTES_A_MB)
-        api = create_api(self._service, name=self._settings.app_name, max_body_bytes=max_body_bytes)
+        api = create_api(self._service, name=self._settings.app_name, max_body_bytes=max_body_bytes, close=close)
         api.add_middleware(WithoutRequestId)
         return api
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         self._service.policy = reload_policy("Ingress", user_config, self._service.policy)
 
-    def _build_service(self, backend: LlamaBackend) -> ChatService:
-        args, settings, variables = self._args, self._settings, environment()
-        clients = build_clients(self._catalogue, variables, open_session(), backend)
+    def _build_service(self, clients: Mapping[str, ModelClient], backend: LlamaBackend) -> ChatService:
+        args, settings = self._args, self._settings
         tokenizer = llama_path() / "tokenizer.json"
         return ChatService(
             catalogue=self._catalogue,
@@ -84,7 +93,7 @@ class Ingress:
             if settings.enable_ml_routing
             else None,
             chain=FallbackChain(clients, timeout_s=settings.request_timeout, max_retries=settings.max_retries),
-            unavailable=Availability(self._catalogue, variables, backend).unavailable,
+            unavailable=Availability(self._catalogue, environment(), backend).unavailable,
         )
 
     async def _decide(self, requests: list[DecisionRequest]) -> list[Decision]:

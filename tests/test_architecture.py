@@ -18,6 +18,7 @@ CHEAP_CALLS = {
     "Field",
     "ConfigDict",
     "fromkeys",
+    "items",
     "Wheel",
     "Artifact",
     "Path",

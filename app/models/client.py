@@ -1,6 +1,6 @@
 """The seam between the router and a model, whoever runs it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from app.domain import Chunk, Completion, Prompt
@@ -17,6 +17,10 @@ class ModelClient(Protocol):
         """The whole answer."""
         ...
 
-    def stream(self, prompt: Prompt) -> AsyncIterator[Chunk]:
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
         """The answer in pieces, as they come. The last chunk carries the usage where the provider sends it."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections that belong to this client alone."""
         ...

@@ -16,7 +16,7 @@ def build_clients(
     catalogue: Catalogue, variables: Mapping[str, str], session: aiohttp.ClientSession, backend: LocalBackend
 ) -> dict[str, ModelClient]:
     """Clients by model id. A model whose key is missing gets none: it is never eligible."""
-    clients = {}
+    clients: dict[str, ModelClient] = {}
     for spec in catalogue.models.values():
         key = variables.get(spec.key_name) if spec.key_name else None
         if key or spec.key_name is None:

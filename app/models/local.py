@@ -51,6 +51,9 @@ class LocalClient:
                     yield chunk
         reader.check_end()
 
+    async def close(self) -> None:
+        """Nothing is open between calls."""
+
     def _body(self, prompt: Prompt, parameters: dict[str, object], *, stream: bool) -> bytes:
         body = {**parameters, "model": self._spec.upstream_name, "messages": prompt.messages, "stream": stream}
         return encoded(self._spec, body)

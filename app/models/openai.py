@@ -69,6 +69,9 @@ class OpenAIClient:
                         yield chunk
                 reader.check_end()
 
+    async def close(self) -> None:
+        """The session belongs to whoever opened it."""
+
     def _body(self, prompt: Prompt) -> dict[str, Any]:
         parameters = accepted(self._spec, prompt)
         renamed = self._spec.provider is Provider.OPENAI and "max_completion_tokens" not in parameters

@@ -51,3 +51,6 @@ class FakeModel:
         except (asyncio.CancelledError, GeneratorExit):
             self.left += 1
             raise
+
+    async def close(self) -> None:
+        pass

@@ -1,4 +1,4 @@
-"""The whole router without Ray: the shipped configuration, real clients, a provider and a local model that are fakes."""
+"""The whole router without Ray: shipped configuration and real clients; the provider and the local model are fakes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -99,6 +99,4 @@ async def running_router(tokenizer: Path, *, max_retries: int = 0, timeout_s: fl
         async with httpx.AsyncClient(transport=transport, base_url="http://router") as http:
             yield FakeRouter(http, service, upstream, local)
         for client in clients.values():
-            close = getattr(client, "close", None)
-            if close is not None:
-                await close()
+            await client.close()

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.fakes.router import FakeRouter
+from tests.fakes.router import FakeRouter, running_router
 from tests.fakes.upstream import Behaviour, answer, cut_off, hang
 
 CHAT, COMPLETIONS = "/api/v1/chat", "/v1/chat/completions"
@@ -101,8 +101,6 @@ async def test_a_bad_provider(router: FakeRouter, behaviour: Behaviour, status: 
 
 
 async def test_a_provider_that_hangs_is_given_up(tokenizer: Any) -> None:
-    from tests.fakes.router import running_router
-
     async with running_router(tokenizer, timeout_s=0.2) as router:
         router.upstream.behaviours.append(hang())
         response = await router.http.post(CHAT, json={**GOOD, "model": "medium"})

@@ -40,9 +40,9 @@ def query(complexity: float = 0.2, domain: Domain = Domain.GENERAL, **changes: A
     return replace(QUERY, features=replace(PLAIN, complexity=complexity, domain=domain), **changes)
 
 
-def rank(asked: Query, evidence: Evidence = Evidence(), hint: Hint | None = None, policy: Policy = POLICY) -> list[str]:
-    specs = list(MODELS.models.values())
-    return [candidate.model for candidate in scoring.rank(asked, specs, policy, evidence, hint)]
+def rank(asked: Query, evidence: Evidence | None = None) -> list[str]:
+    specs = [MODELS.models[name] for name in ("small", "strong")]
+    return [candidate.model for candidate in scoring.rank(asked, specs, POLICY, evidence or Evidence())]
 
 
 def quick() -> QuickDecider:
@@ -92,17 +92,18 @@ def test_nobody_left_says_why_and_when_to_come_back() -> None:
 
 def test_complexity_moves_the_choice_from_the_cheap_to_the_strong() -> None:
     assert rank(query(0.05))[0] == "small"
-    assert rank(query(0.5))[0] == "medium"
+    assert rank(query(0.5, tier=Tier.FREE))[0] == "small"
     assert rank(query(0.95, tier=Tier.ENTERPRISE))[0] == "strong"
 
 
 def test_the_tiers_weigh_differently() -> None:
-    asked = query(0.8)
-    assert rank(replace(asked, tier=Tier.FREE))[0] != rank(replace(asked, tier=Tier.ENTERPRISE))[0]
+    asked = query(0.5)
+    assert rank(replace(asked, tier=Tier.FREE))[0] == "small"
+    assert rank(replace(asked, tier=Tier.ENTERPRISE))[0] == "strong"
 
 
 def test_the_classifiers_prediction_goes_before_the_prior() -> None:
-    success = {"small": 0.99, "medium": 0.1, "strong": 0.1, "keyless": 0.1}
+    success = {"small": 0.99, "strong": 0.1}
     evidence = Evidence(prediction=Prediction(success, 0.9, Domain.MATH, "c1"))
     assert rank(query(0.95, tier=Tier.ENTERPRISE), evidence)[0] == "small"
 
@@ -180,7 +181,7 @@ class Extractor:
 class FixedClassifier:
     async def predict(self, queries: list[Query], embeddings: list[Embedding]) -> list[Prediction]:
         assert len(queries) == len(embeddings)
-        return [Prediction({"strong": 0.99, "small": 0.01}, 0.7, Domain.MATH, "c7") for _ in queries]
+        return [Prediction({"strong": 1.0, "medium": 0.0, "small": 0.0}, 0.7, Domain.MATH, "c7") for _ in queries]
 
 
 def requests(count: int = 1) -> list[DecisionRequest]:

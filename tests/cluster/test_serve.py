@@ -1,0 +1,168 @@
+"""The whole serve_config.yaml on a real Ray cluster with the real vLLM engine."""
+
+import copy
+import os
+import signal
+import time
+from typing import Any
+
+import openai
+import pytest
+
+from tests.cluster.conftest import Cluster, wait_until
+from tests.fakes.upstream import chat_chunk, hang, sse
+
+pytestmark = pytest.mark.cluster
+
+CHAT, ROUTE = "/api/v1/chat", "/api/v1/route"
+SCORED = {"query": "Is 91 a prime number?", "user_id": "u"}
+
+
+def route(cluster: Cluster, **changes: Any) -> dict[str, Any]:
+    response = cluster.http.post(ROUTE, json={**SCORED, **changes})
+    assert response.status_code == 200, response.text
+    decision: dict[str, Any] = response.json()
+    return decision
+
+
+def test_the_router_answers_while_llama_loads(cluster: Cluster) -> None:
+    health = cluster.http.get("/api/v1/health").json()
+    assert health["status"] == "ok"
+    answer = cluster.http.post(CHAT, json={**SCORED, "model": "strong"})
+    assert answer.json()["response"] == "Paris"
+    assert answer.headers.get_list("x-request-id") == [answer.json()["routing_metadata"]["request_id"]]
+
+
+def test_the_embedding_takes_part_in_the_decision(cluster: Cluster) -> None:
+    wait_until(lambda: route(cluster)["cause"] == "scored", 30, "the embedding")
+    decision = route(cluster, query="How do vaccines train the immune system of an infant?")
+    assert decision["skipped"] == {"classifier": "not_installed", "memory": "not_installed"}
+    assert decision["domain"] in ("health", "science")
+
+
+def test_a_client_that_leaves_stops_the_call_to_the_provider(cluster: Cluster) -> None:
+    cluster.upstream.left.clear()
+    cluster.upstream.behaviours.append(hang(sse(chat_chunk("Pa"))))
+    body = {**SCORED, "model": "strong", "stream": True}
+    with cluster.http.stream("POST", CHAT, json=body) as response:
+        assert next(response.iter_lines()) == "event: decision"
+    wait_until(cluster.upstream.left.is_set, 10, "the end of the provider's call")
+
+
+def test_bad_input_through_the_proxy(cluster: Cluster) -> None:
+    assert cluster.http.post(CHAT, json={"query": " ", "user_id": "u"}).status_code == 422
+    assert cluster.http.post(CHAT, content=b"{", headers={"content-type": "application/json"}).status_code == 400
+    large = cluster.http.post(CHAT, json={"query": "x" * 20_000_000, "user_id": "u"})
+    assert large.status_code == 413
+    assert large.json()["error"]["code"] == "body_too_large"
+
+
+def test_weights_are_reloaded_without_a_restart(cluster: Cluster) -> None:
+    before = {name: cluster.replica_pids(name) for name in ("Ingress", "DecisionEngine")}
+    config = copy.deepcopy(cluster.config)
+    for deployment in config["applications"][0]["deployments"][:2]:
+        deployment["user_config"]["version"] = "reloaded"
+        deployment["user_config"]["weights"]["free"] = {"quality": 0, "cost": 0, "latency": 1, "hint": 0}
+    cluster.deploy(config)
+    wait_until(lambda: route(cluster)["weights_version"] == "reloaded", 30, "the reload")
+    assert {name: cluster.replica_pids(name) for name in before} == before
+
+    broken = copy.deepcopy(config)
+    for deployment in broken["applications"][0]["deployments"][:2]:
+        deployment["user_config"]["weights"]["free"]["cost"] = -1
+        deployment["user_config"]["version"] = "broken"
+    cluster.deploy(broken)
+    wait_until(lambda: b"policy refused, version reloaded goes on" in cluster.log.read_bytes(), 30, "the refusal")
+    assert route(cluster)["weights_version"] == "reloaded"
+    cluster.deploy(cluster.config)
+    wait_until(lambda: route(cluster)["weights_version"] == "1", 30, "the way back")
+
+
+def test_a_killed_feature_extractor_costs_no_answer(cluster: Cluster) -> None:
+    wait_until(lambda: route(cluster)["cause"] == "scored", 30, "the embedding")
+    (pid,) = cluster.replica_pids("FeatureExtractor")
+    os.kill(pid, signal.SIGKILL)
+    causes = set()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        decision = route(cluster)  # asserts a 200 each time
+        causes.add(decision["cause"])
+        if "degraded" in causes and decision["cause"] == "scored":
+            break
+        time.sleep(0.05)
+    assert causes == {"degraded", "scored"}
+    assert cluster.replica_pids("FeatureExtractor") != [pid]
+
+
+def test_a_builder_with_broken_arguments_fails_with_the_reason(cluster: Cluster) -> None:
+    config = copy.deepcopy(cluster.config)
+    broken = {**config["applications"][0], "name": "broken", "route_prefix": "/broken", "deployments": []}
+    broken["args"] = {**broken["args"], "max_body_mb": "ten"}
+    cluster.deploy({**config, "applications": [*config["applications"], broken]})
+    try:
+        wait_until(lambda: cluster.applications()["broken"]["status"] == "DEPLOY_FAILED", 60, "the refusal")
+        assert "args: max_body_mb" in cluster.applications()["broken"]["message"]
+    finally:
+        cluster.deploy(cluster.config)
+    assert cluster.http.get("/api/v1/health").status_code == 200
+
+
+def test_llama_answers(llama: Cluster) -> None:
+    answer = llama.http.post(CHAT, json={"query": "hello", "user_id": "u"}).json()
+    assert answer["model_used"] == "llama"
+    assert answer["routing_metadata"]["rule"] == "greeting"
+    assert answer["response"].strip()
+    assert answer["usage"]["output_tokens"] > 0
+
+
+def test_llama_streams_token_by_token_through_the_sdk(llama: Cluster) -> None:
+    sdk = openai.OpenAI(base_url=f"{llama.url}/v1", api_key="none", max_retries=0)
+    with sdk:
+        stream = sdk.chat.completions.create(
+            model="llama",
+            messages=[{"role": "user", "content": "Count to five."}],
+            stream=True,
+            max_tokens=16,
+            stream_options={"include_usage": True},
+        )
+        chunks = list(stream)
+    texts = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
+    assert len([text for text in texts if text]) >= 4
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.completion_tokens == 16
+
+
+def test_llama_refuses_what_does_not_fit_its_format(llama: Cluster) -> None:
+    body = {"model": "llama", "messages": [{"role": "user", "content": "q"}], "temperature": "hot"}
+    response = llama.http.post("/v1/chat/completions", json=body)
+    assert response.status_code == 400
+    assert "temperature" in response.json()["error"]["message"]
+
+
+def test_a_lora_adapter_answers_under_its_own_name(llama: Cluster) -> None:
+    body = {
+        "messages": [{"role": "user", "content": "What is the capital of France?"}],
+        "temperature": 0,
+        "max_tokens": 16,
+        "user_tier": "enterprise",
+    }
+    answers = {
+        model: llama.http.post("/v1/chat/completions", json={**body, "model": model}).json()
+        for model in ("llama", "llama-lora")
+    }
+    texts = {model: answer["choices"][0]["message"]["content"] for model, answer in answers.items()}
+    assert answers["llama-lora"]["model"] == "test-adapter"
+    assert texts["llama"] != texts["llama-lora"]
+
+
+def test_the_launcher_said_when_each_application_was_ready(llama: Cluster) -> None:
+    wait_until(lambda: b"llama: ready after" in llama.log.read_bytes(), 30, "the line for llama")
+    assert b"router: ready after" in llama.log.read_bytes()
+
+
+def test_logs_hold_events_and_no_prompt(cluster: Cluster) -> None:
+    secret = "zebra-crossing-4711"
+    cluster.http.post(CHAT, json={"query": f"Say {secret} backwards", "user_id": "u", "model": "strong"})
+    wait_until(lambda: b"completion request_id=" in cluster.log.read_bytes(), 20, "the event")
+    assert b"decision request_id=" in cluster.log.read_bytes()
+    assert secret.encode() not in cluster.log.read_bytes()

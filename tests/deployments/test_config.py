@@ -1,0 +1,109 @@
+"""Broken configurations are refused before anything starts, by file, key and what is allowed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.errors import ConfigError
+from app.paths import project_path
+from deployments.config import check
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def shipped() -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load(project_path("serve_config.yaml").read_text())
+    return config
+
+
+def router(config: dict[str, Any]) -> dict[str, Any]:
+    application: dict[str, Any] = config["applications"][0]
+    return application
+
+
+def llama(config: dict[str, Any]) -> dict[str, Any]:
+    arguments: dict[str, Any] = config["applications"][1]["args"]
+    return arguments
+
+
+def ingress(config: dict[str, Any]) -> dict[str, Any]:
+    deployment: dict[str, Any] = router(config)["deployments"][0]
+    return deployment
+
+
+BROKEN: dict[str, tuple[Change, str]] = {
+    "unknown key at the top": (
+        lambda c: c.update(aplications=[]),
+        "aplications: unknown key; allowed here: applications",
+    ),
+    "unknown key of HTTP": (lambda c: c["http_options"].update(prot=1), "http_options.prot: unknown key"),
+    "unknown key of a deployment": (lambda c: ingress(c).update(num_replica=2), "[Ingress].num_replica: unknown key"),
+    "unknown deployment": (lambda c: ingress(c).update(name="Ingres"), "this application has Ingress, DecisionEngine"),
+    "unknown application": (lambda c: router(c).update(import_path="deployments.graph:rooter"), "unknown application"),
+    "unknown argument": (
+        lambda c: router(c)["args"].update(catalog="x"),
+        "args: catalog: unknown key; allowed here: cat",
+    ),
+    "wrong type": (
+        lambda c: router(c)["args"].update(max_body_mb="ten"),
+        "max_body_mb: Input should be a valid number",
+    ),
+    "missing file": (lambda c: router(c)["args"].update(catalogue="configs/none.yaml"), "none.yaml: cannot be read"),
+    "min above max": (
+        lambda c: (
+            ingress(c).update(autoscaling_config={"min_replicas": 3, "max_replicas": 1})
+            or ingress(c).pop("num_replicas")
+        ),
+        "[Ingress].autoscaling_config",
+    ),
+    "min above max of llama": (lambda c: llama(c).update(min_replicas=2, max_replicas=1), "min_replicas (2)"),
+    "wrong accelerator": (lambda c: llama(c).update(accelerator="tpu"), "'auto', 'gpu' or 'cpu'"),
+    "share above 1": (lambda c: llama(c)["gpu"].update(gpu_memory_utilization=1.5), "gpu.gpu_memory_utilization"),
+    "negative weight": (lambda c: ingress(c)["user_config"]["weights"]["free"].update(cost=-1), "weights.free.cost"),
+    "missing tier": (lambda c: ingress(c)["user_config"]["weights"].pop("pro"), "weights are missing for pro"),
+    "no policy": (lambda c: ingress(c).pop("user_config"), "[Ingress].user_config: missing"),
+    "llama without model": (lambda c: llama(c).update(model_id="other"), "llama: its upstream_name is neither"),
+    "no applications": (lambda c: c.pop("applications"), "applications: Field required"),
+}
+
+
+def write(tmp_path: Path, config: dict[str, Any]) -> Path:
+    path = tmp_path / "serve_config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def test_the_shipped_file_is_valid() -> None:
+    assert check(project_path("serve_config.yaml")) == shipped()
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_refused(tmp_path: Path, name: str) -> None:
+    change, expected = BROKEN[name]
+    config = shipped()
+    change(config)
+    path = write(tmp_path, config)
+    with pytest.raises(ConfigError) as error:
+        check(path)
+    assert expected in error.value.message
+    assert str(path) in error.value.message or "configs/" in error.value.message
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    config = shipped()
+    router(config)["args"]["catalog"] = "x"
+    llama(config)["accelerator"] = "tpu"
+    with pytest.raises(ConfigError) as error:
+        check(write(tmp_path, config))
+    assert len(error.value.message.splitlines()) == 2
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", ""])
+def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "serve_config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"serve_config\.yaml"):
+        check(path)

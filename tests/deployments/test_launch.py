@@ -1,0 +1,47 @@
+"""The launcher refuses before it starts anything."""
+
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app import settings
+from deployments.launch import main
+from tests.deployments.test_config import BROKEN, shipped, write
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_configuration_ends_with_status_1_and_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    change, expected = BROKEN[name]
+    config = shipped()
+    change(config)
+    assert main(write(tmp_path, config)) == 1
+    assert expected in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_told_before_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        config = shipped()
+        config["http_options"]["port"] = taken.getsockname()[1]
+        path = tmp_path / "serve_config.yaml"
+        path.write_text(yaml.safe_dump(config))
+        assert main(path) == 1
+    assert "is in use; stop what listens there, or set PORT" in capsys.readouterr().err
+
+
+def test_a_wrong_variable_is_told_before_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUEST_TIMEOUT", "soon")
+    settings.environment.cache_clear()
+    try:
+        assert main(write(tmp_path, shipped())) == 1
+    finally:
+        monkeypatch.undo()
+        settings.environment.cache_clear()
+    assert "environment variable REQUEST_TIMEOUT" in capsys.readouterr().err
