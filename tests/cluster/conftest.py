@@ -41,7 +41,11 @@ class Cluster:
         self.http = httpx.Client(base_url=self.url, timeout=60)
 
     def applications(self) -> dict[str, Any]:
-        details: dict[str, Any] = json.loads(self._dashboard("GET", None))
+        """As the dashboard tells them; none while it starts."""
+        try:
+            details: dict[str, Any] = json.loads(self._dashboard("GET", None))
+        except OSError:
+            return {}
         applications: dict[str, Any] = details["applications"]
         return applications
 
@@ -104,6 +108,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, upstream_in_thread: FakeUp
     running = Cluster(f"http://127.0.0.1:{port}", config, upstream_in_thread, process, log)
     try:
         wait_until(lambda: _answers(running), ROUTER_UP_S, f"the router's first answer (see {log})")
+        wait_until(lambda: "router" in running.applications(), ROUTER_UP_S, "the dashboard's first answer")
         yield running
     finally:
         running.http.close()
