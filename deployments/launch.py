@@ -117,7 +117,7 @@ def _announce(serve: "subprocess.Popen[bytes]", url: str, applications: list[str
 
 def _statuses() -> list[tuple[str, str, str]]:
     """Name, status and message of each application; none while the cluster starts."""
-    request = urllib.request.Request(f"{DASHBOARD}/api/serve/applications/", headers=_authorization())
+    request = urllib.request.Request(f"{DASHBOARD}/api/serve/applications/", headers=authorization())
     try:
         with urllib.request.urlopen(request, timeout=LOOK_TIMEOUT_S) as response:
             applications = json.load(response)["applications"]
@@ -126,7 +126,7 @@ def _statuses() -> list[tuple[str, str, str]]:
     return [(name, app["status"], app["message"]) for name, app in applications.items()]
 
 
-def _authorization() -> dict[str, str]:
+def authorization() -> dict[str, str]:
     """Ray's own places for its token. This process cannot ask Ray: it chose its mode before the token was there."""
     token = os.environ.get("RAY_AUTH_TOKEN", "")
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()

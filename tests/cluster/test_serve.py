@@ -9,8 +9,9 @@ from typing import Any
 import openai
 import pytest
 
-from tests.cluster.conftest import Cluster, wait_until
-from tests.fakes.upstream import chat_chunk, hang, sse
+from tests.fakes.upstream import FakeUpstream, chat_chunk, hang, sse
+from tests.servers.process import wait_until
+from tests.servers.router import Cluster
 
 pytestmark = pytest.mark.cluster
 
@@ -40,13 +41,13 @@ def test_the_embedding_takes_part_in_the_decision(cluster: Cluster) -> None:
     assert decision["domain"] in ("health", "science")
 
 
-def test_a_client_that_leaves_stops_the_call_to_the_provider(cluster: Cluster) -> None:
-    cluster.upstream.left.clear()
-    cluster.upstream.behaviours.append(hang(sse(chat_chunk("Pa"))))
+def test_a_client_that_leaves_stops_the_call_to_the_provider(cluster: Cluster, upstream: FakeUpstream) -> None:
+    upstream.left.clear()
+    upstream.behaviours.append(hang(sse(chat_chunk("Pa"))))
     body = {**SCORED, "model": "strong", "stream": True}
     with cluster.http.stream("POST", CHAT, json=body) as response:
         assert next(response.iter_lines()) == "event: decision"
-    wait_until(cluster.upstream.left.is_set, 10, "the end of the provider's call")
+    wait_until(upstream.left.is_set, 10, "the end of the provider's call")
 
 
 def test_bad_input_through_the_proxy(cluster: Cluster) -> None:

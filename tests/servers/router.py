@@ -1,0 +1,126 @@
+"""The router as `make serve` starts it: the launcher, Ray, the vLLM engine."""
+
+import json
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from app.artifacts.llama import ensure_llama_weights
+from app.artifacts.minilm import ensure_minilm
+from app.paths import project_path
+from deployments.launch import DASHBOARD, authorization
+from tests.servers.process import Process, check_alive, free_port, running, tail, wait_until
+
+ROUTER_UP_S, LLAMA_UP_S = 120.0, 300.0
+KEY = "sk-test-0123456789"
+
+
+@dataclass
+class Cluster:
+    """A running router. `router_s` is the time from the start of the launcher to the first 200."""
+
+    url: str
+    config: dict[str, Any]
+    process: Process
+    log: Path
+    http: httpx.Client
+    started: float
+    router_s: float
+
+    def applications(self) -> dict[str, Any]:
+        """As the dashboard tells them; none while it starts."""
+        try:
+            details: dict[str, Any] = json.loads(self._dashboard("GET", None))
+        except OSError:
+            return {}
+        applications: dict[str, Any] = details["applications"]
+        return applications
+
+    def deploy(self, config: dict[str, Any]) -> None:
+        """What `serve deploy` does."""
+        self._dashboard("PUT", json.dumps(config).encode())
+
+    def replica_pids(self, deployment: str) -> list[int]:
+        replicas = self.applications()["router"]["deployments"][deployment]["replicas"]
+        return [replica["pid"] for replica in replicas if replica["state"] == "RUNNING"]
+
+    def wait_for_llama(self) -> None:
+        wait_until(lambda: "llama" in self.available(), LLAMA_UP_S, f"Llama (see {self.log})")
+
+    def available(self) -> set[str]:
+        models = self.http.get("/api/v1/models").json()["models"]
+        return {model["id"] for model in models if model["available"]}
+
+    def _dashboard(self, method: str, body: bytes | None) -> bytes:
+        headers = {**authorization(), "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{DASHBOARD}/api/serve/applications/", body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            answer: bytes = response.read()
+        return answer
+
+
+@contextmanager
+def running_router(folder: Path, config: dict[str, Any], **variables: str) -> Iterator[Cluster]:
+    """Starts it on a free port, in a Ray cluster of its own, and waits for the router, not for Llama."""
+    ensure_minilm(), ensure_llama_weights()
+    port, path, log = free_port(), folder / "serve_config.yaml", folder / "serve.log"
+    path.write_text(yaml.safe_dump(config))
+    config["http_options"]["port"] = port
+    url, started = f"http://127.0.0.1:{port}", time.monotonic()
+    given = {"PORT": str(port), "RAY_ADDRESS": "local", "TEST_KEY": KEY, **variables}
+    with (
+        running([sys.executable, "-m", "deployments.launch", str(path)], log, given) as process,
+        httpx.Client(base_url=url, timeout=60) as http,
+    ):
+
+        def answers() -> bool:
+            check_alive(process, log)
+            try:
+                return http.get("/api/v1/health").status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        wait_until(answers, ROUTER_UP_S, f"the router's first answer; its log ends with\n{tail(log)}")
+        cluster = Cluster(url, config, process, log, http, started, time.monotonic() - started)
+        wait_until(lambda: "router" in cluster.applications(), ROUTER_UP_S, "the dashboard's first answer")
+        yield cluster
+
+
+def cluster_config(folder: Path, upstream_url: str) -> dict[str, Any]:
+    """The shipped serve_config.yaml with a catalogue of its own: Llama, and two models behind `upstream_url`."""
+    config: dict[str, Any] = yaml.safe_load(project_path("serve_config.yaml").read_text())
+    models = yaml.safe_load(project_path("configs/models.yaml").read_text())["models"]
+    local = next(model for model in models if model["id"] == "llama")
+    far = {
+        **local,
+        "provider": "openai-compatible",
+        "base_url": f"{upstream_url}/v1",
+        "key_variable": "TEST_KEY",
+        "prices_usd_per_million": {"input": 2, "output": 8},
+        "context_window_tokens": 100_000,
+    }
+    strong = {"id": "strong", "upstream_name": "strong", "quality_tier": "high", "strengths": ["coding", "analytical"]}
+    catalogue = [local, {**far, "id": "medium", "upstream_name": "medium", "quality_tier": "medium"}, {**far, **strong}]
+    write_catalogue(folder, config, catalogue)
+    return config
+
+
+def write_catalogue(folder: Path, config: dict[str, Any], models: list[dict[str, Any]]) -> None:
+    path = folder / "models.yaml"
+    path.write_text(yaml.safe_dump({"models": models}))
+    config["applications"][0]["args"]["catalogue"] = str(path)
+
+
+def add_adapter(folder: Path, config: dict[str, Any], id_: str, name: str, path: Path) -> None:
+    """Lists the LoRA adapter at `path` in the config and, as the model `id_`, in the catalogue."""
+    models = yaml.safe_load((folder / "models.yaml").read_text())["models"]
+    write_catalogue(folder, config, [*models, {**models[0], "id": id_, "upstream_name": name}])
+    config["applications"][1]["args"]["lora_adapters"] = [{"name": name, "path": str(path)}]
