@@ -5,11 +5,13 @@ Serve in its fast setting writes nothing to the terminal, so this watches the ap
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -24,7 +26,6 @@ from deployments.config import check
 FAST_INGRESS = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
 NO_TELEMETRY = {"RAY_USAGE_STATS_ENABLED": "0", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 HAPROXY_PORTS = {"RAY_SERVE_HAPROXY_METRICS_PORT": 9101, "RAY_SERVE_HAPROXY_STATS_PORT": 8404}
-DASHBOARD = "http://127.0.0.1:8265"
 LOOK_EVERY_S, LOOK_TIMEOUT_S = 0.5, 5.0
 FAILED, RUNNING = "DEPLOY_FAILED", "RUNNING"
 
@@ -79,16 +80,20 @@ def _free_port() -> int:
 
 
 def _run(file: str, url: str, applications: list[str]) -> int:
-    serve = subprocess.Popen([str(Path(sys.executable).parent / "serve"), "run", file], preexec_fn=_take_interrupts)
+    command = [str(Path(sys.executable).parent / "serve"), "run", file]
+    serve = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_take_interrupts, text=True
+    )
     signal.signal(signal.SIGTERM, lambda *_: serve.send_signal(signal.SIGINT))
-    try:
-        if not _announce(serve, url, applications):
-            serve.send_signal(signal.SIGINT)
-            serve.wait()
-            return 1
-        return serve.wait()
-    except KeyboardInterrupt:  # the terminal has sent it to `serve run` as well
-        return serve.wait()
+    watch = Watch(serve, url, applications)
+    threading.Thread(target=watch.announce, daemon=True).start()
+    while True:
+        try:
+            watch.pass_on_output()
+            code = serve.wait()
+            return 1 if watch.router_failed else code
+        except KeyboardInterrupt:  # the terminal has sent it to `serve run` as well
+            continue
 
 
 def _take_interrupts() -> None:
@@ -96,28 +101,52 @@ def _take_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _announce(serve: "subprocess.Popen[bytes]", url: str, applications: list[str]) -> bool:
-    """Prints each application's end of start. False when the router failed."""
-    started, waiting = time.monotonic(), set(applications)
-    while waiting and serve.poll() is None:
-        for name, status, message in _statuses():
-            seconds = time.monotonic() - started
-            if name in waiting and status == RUNNING:
-                waiting.discard(name)
-                where = f" at {url} (API at {url}/docs)" if name == "router" else ""
-                print(f"{name}: ready after {seconds:.0f} s{where}", flush=True)
-            elif name in waiting and status == FAILED:
-                waiting.discard(name)
-                print(f"{name}: failed: {message}", file=sys.stderr, flush=True)
-                if name == "router":
-                    return False
-        time.sleep(LOOK_EVERY_S)
-    return True
+class Watch:
+    """Says when each application is ready, or why it failed. A router that failed ends `serve run`."""
+
+    def __init__(self, serve: "subprocess.Popen[str]", url: str, applications: list[str]) -> None:
+        self._serve = serve
+        self._url = url
+        self._waiting = set(applications)
+        self._started = time.monotonic()
+        self._dashboard: str | None = None
+        self.router_failed = False
+
+    def pass_on_output(self) -> None:
+        assert self._serve.stdout is not None
+        for line in self._serve.stdout:
+            self._dashboard = self._dashboard or find_dashboard(line)
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+    def announce(self) -> None:
+        while self._waiting and self._serve.poll() is None:
+            for name, status, message in statuses(self._dashboard) if self._dashboard else ():
+                if name in self._waiting and status in (RUNNING, FAILED):
+                    self._waiting.discard(name)
+                    self._tell(name, status, message)
+            time.sleep(LOOK_EVERY_S)
+
+    def _tell(self, name: str, status: str, message: str) -> None:
+        if status == RUNNING:
+            where = f" at {self._url} (API at {self._url}/docs)" if name == "router" else ""
+            print(f"{name}: ready after {time.monotonic() - self._started:.0f} s{where}", flush=True)
+            return
+        print(f"{name}: failed: {message}", file=sys.stderr, flush=True)
+        if name == "router":
+            self.router_failed = True
+            self._serve.send_signal(signal.SIGINT)
 
 
-def _statuses() -> list[tuple[str, str, str]]:
+def find_dashboard(line: str) -> str | None:
+    """Ray says where its dashboard is, in colours; the port moves when the usual one is taken."""
+    found = re.search(r"dashboard at \S*?(http://[\w.:\[\]-]+)", line)
+    return found[1] if found else None
+
+
+def statuses(dashboard: str) -> list[tuple[str, str, str]]:
     """Name, status and message of each application; none while the cluster starts."""
-    request = urllib.request.Request(f"{DASHBOARD}/api/serve/applications/", headers=authorization())
+    request = urllib.request.Request(f"{dashboard}/api/serve/applications/", headers=authorization())
     try:
         with urllib.request.urlopen(request, timeout=LOOK_TIMEOUT_S) as response:
             applications = json.load(response)["applications"]

@@ -7,6 +7,8 @@ It speaks HTTP itself: measured, that serves more than twice the requests of the
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
@@ -27,8 +29,19 @@ def open_session() -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),  # one caller's cookie is none of the next one's business
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
-        trust_env=True,
     )
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for `url` (HTTPS_PROXY, NO_PROXY, ...).
+
+    Looked up once a client: aiohttp's own `trust_env` does it at each request, and took 30 % of the ingress's time.
+    """
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 class OpenAIClient:
@@ -38,6 +51,7 @@ class OpenAIClient:
         self._spec = spec
         self._session = session
         self._url = f"{spec.url}/chat/completions"
+        self._proxy = proxy_for(self._url)
         self._headers = {"Content-Type": "application/json"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
@@ -82,7 +96,7 @@ class OpenAIClient:
 
     def _post(self, body: Mapping[str, Any]) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         data = encoded(self._spec, body)
-        return self._session.post(self._url, data=data, headers=self._headers, allow_redirects=False)
+        return self._session.post(self._url, data=data, headers=self._headers, proxy=self._proxy, allow_redirects=False)
 
     async def _check(self, response: aiohttp.ClientResponse) -> None:
         if response.status != 200:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from app import settings
-from deployments.launch import main
+from deployments.launch import find_dashboard, main
 from tests.deployments.test_config import BROKEN, shipped, write
 
 
@@ -45,3 +45,9 @@ def test_a_wrong_variable_is_told_before_the_start(
         monkeypatch.undo()
         settings.environment.cache_clear()
     assert "environment variable REQUEST_TIMEOUT" in capsys.readouterr().err
+
+
+def test_the_dashboard_is_found_in_rays_colourful_line() -> None:
+    line = "Started a local Ray instance. View the dashboard at \x1b[1m\x1b[32mhttp://127.0.0.1:8266 \x1b[39m\x1b[22m"
+    assert find_dashboard(line) == "http://127.0.0.1:8266"
+    assert find_dashboard("Submitted deploy config successfully.") is None

@@ -16,7 +16,7 @@ import yaml
 from app.artifacts.llama import ensure_llama_weights
 from app.artifacts.minilm import ensure_minilm
 from app.paths import project_path
-from deployments.launch import DASHBOARD, authorization
+from deployments.launch import authorization, find_dashboard
 from tests.servers.process import Process, check_alive, free_port, running, tail, wait_until
 
 ROUTER_UP_S, LLAMA_UP_S = 120.0, 300.0
@@ -61,7 +61,10 @@ class Cluster:
 
     def _dashboard(self, method: str, body: bytes | None) -> bytes:
         headers = {**authorization(), "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{DASHBOARD}/api/serve/applications/", body, headers, method=method)
+        dashboard = next(
+            url for line in self.log.read_text(errors="replace").splitlines() if (url := find_dashboard(line))
+        )
+        request = urllib.request.Request(f"{dashboard}/api/serve/applications/", body, headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as response:
             answer: bytes = response.read()
         return answer

@@ -8,7 +8,7 @@ import pytest
 
 from app import errors
 from app.domain import Chunk, Prompt, Usage
-from app.models.openai import OpenAIClient
+from app.models.openai import OpenAIClient, proxy_for
 from tests.fakes.upstream import (
     CHAT_ANSWER,
     Behaviour,
@@ -154,3 +154,19 @@ async def test_connections_are_used_again(make_openai: Client, session: aiohttp.
         await read(one)
     assert session.connector is not None
     assert len(session.connector._conns) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://api.openai.com/v1", "http://proxy:3128"),
+        ("http://api.example/v1", None),
+        ("https://inside.example/v1", None),
+    ],
+)
+def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch, url: str, expected: str | None) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    assert proxy_for(url) == expected
