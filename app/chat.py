@@ -4,10 +4,10 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
-from app.domain import Capability, Chunk, Completion, Decision, Hint, Prompt, Query, Skip, Tier, Usage
+from app.domain import Capability, Chunk, Completion, Decision, Hint, Prompt, Query, Skip, Stage, Tier, Usage
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
 from app.models.fallback import Attempt, Chunks, FallbackChain
@@ -145,6 +145,7 @@ class ChatService:
         else:
             quick = self._quick.by_rule(query, unavailable, policy)
             decision = quick if isinstance(quick, Decision) else await self._score(query, unavailable, quick, policy)
+        decision = replace(decision, skipped={Stage.CACHE: Skip.NOT_INSTALLED, **decision.skipped})
         events.decided(query, decision, (perf_counter() - started) * 1000)
         return query, decision
 
