@@ -97,12 +97,13 @@ def first_token_ms(url: str, model: str) -> float:
     times = []
     with httpx.Client(base_url=url, timeout=60) as http:
         for _ in range(FIRST_TOKENS + 3):
-            started = time.perf_counter()
+            started, first = time.perf_counter(), None
             with http.stream("POST", "/v1/chat/completions", json=body) as response:
-                for line in response.iter_lines():
-                    if _has_text(line):
-                        times.append((time.perf_counter() - started) * 1000)
-                        break
+                for line in response.iter_lines():  # to the end: an abandoned stream would slow the next one
+                    if first is None and _has_text(line):
+                        first = (time.perf_counter() - started) * 1000
+            assert first is not None
+            times.append(first)
     return statistics.median(times[3:])  # the first ones warm up
 
 
