@@ -40,6 +40,8 @@ clean:
 	@echo "==> virtual environment in .venv"
 	@$(PYTHON) -m venv .venv
 	@$(MAKE) --no-print-directory install-$(HARDWARE)
+	@# Python runs this file at each start in the venv, so plain `serve run` phones nobody either.
+	@echo 'import os; [os.environ.setdefault(k, v) for k, v in (("RAY_USAGE_STATS_ENABLED", "0"), ("VLLM_NO_USAGE_STATS", "1"), ("DO_NOT_TRACK", "1"))]' > .venv/lib/python3.11/site-packages/no_telemetry.pth
 	@touch $@
 
 # torch without CUDA is not on PyPI: PyTorch's index is asked as well, once, for this line only. A machine that cannot

@@ -2,35 +2,43 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import TypeVar
 
-from app.domain import Capability, Chunk, Completion, Decision, Hint, Prompt, Query, Skip, Stage, Tier, Usage
-from app.errors import ConfigError
+from app.domain import Capability, Completion, Decision, Hint, Prompt, Query, Skip, Stage, Tier, Usage
+from app.errors import ConfigError, RouterError
 from app.models.catalogue import Catalogue
-from app.models.fallback import Attempt, Chunks, FallbackChain
+from app.models.fallback import Attempt, FallbackChain
 from app.models.pricing import cost_usd
 from app.observability import events
 from app.routing.decide import DecisionRequest, QuickDecider
 from app.routing.features import TextFeaturesReader
 from app.routing.tokens import TokenCounter
 from app.routing.weights import Policy
+from app.stream import RecordedChunks
 
 logger = logging.getLogger(__name__)
 AUTO = "auto"
 BYTES_A_TOKEN = 4  # a usual figure, for estimates that decide nothing
+LONG_BYTES = 50_000  # takes some 10 ms to read
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A chat request, whichever API it came through. `text` is what routing reads; `prompt` goes to the model."""
+    """A chat request, whichever API it came through.
+
+    `prompt` goes to the model. `text` is what routing reads of it; `context_text` is the rest, of which only the length
+    counts.
+    """
 
     request_id: str
     text: str
+    context_text: str
     prompt: Prompt
-    prompt_text: str
     user_id: str
     tier: Tier
     model: str = AUTO
@@ -54,13 +62,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class StreamedAnswer:
-    """An answer whose first chunk is there. `chunks` must be closed, or run to its end."""
+    """An answer whose first chunk is there. `chunks` must be closed, or run to its end.
+
+    `started` is the time of the request by `perf_counter`.
+    """
 
     query: Query
     decision: Decision
     model: str
     attempts: tuple[Attempt, ...]
-    chunks: AsyncGenerator[Chunk, None]
+    chunks: RecordedChunks
+    started: float
     overhead_ms: float
     cost_usd: Callable[[Usage], float | None]
 
@@ -93,11 +105,8 @@ class ChatService:
         started = perf_counter()
         query, decision = await self.decide(ask)
         called = perf_counter()
-        try:
+        with _failures(decision, started):
             answered = await self._chain.complete(_models(decision), ask.prompt)
-        except Exception as error:
-            events.failed(decision, error, (perf_counter() - started) * 1000)
-            raise
         returned = perf_counter()
         cost = self._cost(answered.model, answered.completion.usage)
         answer = Answer(
@@ -118,17 +127,24 @@ class ChatService:
         started = perf_counter()
         query, decision = await self.decide(ask)
         overhead_ms = (perf_counter() - started) * 1000
-        try:
+        with _failures(decision, started):
             streaming = await self._chain.stream(_models(decision), ask.prompt)
-        except Exception as error:
-            events.failed(decision, error, (perf_counter() - started) * 1000)
-            raise
+
+        def ended(usage: Usage, error: BaseException | None) -> None:
+            latency_ms = (perf_counter() - started) * 1000
+            if error is not None:
+                events.failed(decision, error, latency_ms)
+                return
+            cost = self._cost(streaming.model, usage)
+            events.completed(decision, streaming.model, usage, cost, latency_ms, streaming.attempts)
+
         return StreamedAnswer(
             query=query,
             decision=decision,
             model=streaming.model,
             attempts=streaming.attempts,
-            chunks=self._recorded(decision, streaming.model, streaming.attempts, streaming.chunks, started),
+            chunks=RecordedChunks(streaming.chunks, ended),
+            started=started,
             overhead_ms=overhead_ms,
             cost_usd=lambda usage: self._cost(streaming.model, usage),
         )
@@ -136,29 +152,37 @@ class ChatService:
     async def decide(self, ask: Ask) -> tuple[Query, Decision]:
         """The cheapest stage that is sure decides. Raises when the query is at fault or no model can take it."""
         started = perf_counter()
-        query = self._read(ask)
-        policy, unavailable = self.policy, self.unavailable()
-        if policy is None:
-            raise ConfigError("the routing policy is missing: give the deployment Ingress a user_config")
-        if query.model != AUTO:
-            decision = self._quick.requested(query, unavailable, policy)
-        else:
-            quick = self._quick.by_rule(query, unavailable, policy)
-            decision = quick if isinstance(quick, Decision) else await self._score(query, unavailable, quick, policy)
+        try:
+            query = await self._read(ask)
+            decision = await self._choose(query)
+        except RouterError as error:
+            events.refused(ask.request_id, error)
+            raise
         decision = replace(decision, skipped={Stage.CACHE: Skip.NOT_INSTALLED, **decision.skipped})
         events.decided(query, decision, (perf_counter() - started) * 1000)
         return query, decision
 
-    def _read(self, ask: Ask) -> Query:
+    async def _choose(self, query: Query) -> Decision:
+        policy, unavailable = self.policy, self.unavailable()
+        if policy is None:
+            raise ConfigError("the routing policy is missing: give the deployment Ingress a user_config")
+        if query.model != AUTO:
+            return self._quick.requested(query, unavailable, policy)
+        quick = self._quick.by_rule(query, unavailable, policy)
+        return quick if isinstance(quick, Decision) else await self._score(query, unavailable, quick, policy)
+
+    async def _read(self, ask: Ask) -> Query:
         """Text features only where something has to be chosen; tokens are counted only where they may matter."""
         spec = self.catalogue.models.get(ask.model)
-        size = len(ask.prompt_text.encode("utf-8", "replace"))
-        features = self._features.read(ask.text) if spec is None and ask.model == AUTO else None
-        fits_anyway = spec is not None and size < spec.context_window_tokens - (ask.max_output_tokens or 1)
-        if features is not None and ask.prompt_text == ask.text:
-            tokens = features.tokens
+        size = len(ask.text.encode("utf-8", "replace")) + len(ask.context_text.encode("utf-8", "replace"))
+        features = None
+        if ask.model == AUTO:
+            features = await _off_loop(size, self._features.read, ask.text)
+        if spec is not None and size < spec.context_window_tokens - (ask.max_output_tokens or 1):
+            tokens = size // BYTES_A_TOKEN  # a token has at least one byte: it fits, however many there are
         else:
-            tokens = size // BYTES_A_TOKEN if fits_anyway else self._tokens.count(ask.prompt_text)
+            tokens = features.tokens if features else await _off_loop(size, self._tokens.count, ask.text)
+            tokens += await _off_loop(size, self._tokens.count, ask.context_text)
         return Query(
             request_id=ask.request_id,
             text=ask.text,
@@ -185,29 +209,24 @@ class ChatService:
             logger.warning("the decision engine failed: %r", error)
             return self._quick.by_text(request, policy, Skip.FAILED)
 
-    async def _recorded(
-        self,
-        decision: Decision,
-        model: str,
-        attempts: tuple[Attempt, ...],
-        chunks: Chunks,
-        started: float,
-    ) -> AsyncGenerator[Chunk, None]:
-        usage = Usage()
-        try:
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    usage = chunk.usage or usage
-                    yield chunk
-        except Exception as error:
-            events.failed(decision, error, (perf_counter() - started) * 1000)
-            raise
-        cost = self._cost(model, usage)
-        events.completed(decision, model, usage, cost, (perf_counter() - started) * 1000, attempts)
-
     def _cost(self, model: str, usage: Usage) -> float | None:
         return cost_usd(self.catalogue.models[model].prices_usd_per_million, usage)
 
 
 def _models(decision: Decision) -> tuple[str, ...]:
     return tuple(candidate.model for candidate in decision.candidates)
+
+
+@contextmanager
+def _failures(decision: Decision, started: float) -> Iterator[None]:
+    """Records an error that ends a request, the caller's leaving included."""
+    try:
+        yield
+    except BaseException as error:
+        events.failed(decision, error, (perf_counter() - started) * 1000)
+        raise
+
+
+async def _off_loop(size: int, read: Callable[[str], Read], text: str) -> Read:
+    """Reads a long text in a thread, so that the other requests of this replica go on."""
+    return read(text) if size < LONG_BYTES else await asyncio.to_thread(read, text)

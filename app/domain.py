@@ -92,7 +92,6 @@ class TextFeatures:
     """
 
     tokens: int
-    characters: int
     sentences: int
     code_blocks: int
     inline_code: int

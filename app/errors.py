@@ -5,6 +5,7 @@ RouterError                       status  code
 ├── InvalidRequest                  400   invalid_request
 │   ├── UnknownModel                404   model_not_found
 │   ├── ContextTooLong              400   context_length_exceeded
+│   ├── NotEligible                 400   no_eligible_model         tier, tools, images, JSON
 │   └── BodyTooLarge                413   body_too_large
 ├── NoModelAvailable                503   no_model_available        carries Retry-After
 └── UpstreamError                   502   upstream_error
@@ -50,6 +51,10 @@ class UnknownModel(InvalidRequest):
 
 class ContextTooLong(InvalidRequest):
     code = "context_length_exceeded"
+
+
+class NotEligible(InvalidRequest):
+    code = "no_eligible_model"
 
 
 class BodyTooLarge(InvalidRequest):

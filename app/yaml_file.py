@@ -14,13 +14,18 @@ Schema = dict[str, Any]
 
 def read_yaml(path: Path, model: type[Model]) -> Model:
     """Raises ConfigError when the file is missing, is not YAML, or does not fit `model`."""
+    return validate(load_yaml(path), model, str(path))
+
+
+def load_yaml(path: Path) -> object:
+    """Raises ConfigError when the file is missing or is not YAML."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data: object = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not valid YAML: {error}") from error
-    return validate(data, model, str(path))
+    return data
 
 
 def validate(data: object, model: type[Model], where: str) -> Model:

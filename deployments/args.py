@@ -2,14 +2,12 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from app.strict import Strict
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class RouterArgs(_Strict):
+class RouterArgs(Strict):
     """`args` of the application `router`. Paths are relative to the project folder."""
 
     catalogue: str = "configs/models.yaml"
@@ -21,14 +19,14 @@ class RouterArgs(_Strict):
     embedder_threads: Annotated[int, Field(ge=1, le=64)] = 1
 
 
-class LoraAdapter(_Strict):
+class LoraAdapter(Strict):
     """An adapter folder. `name` is the upstream_name of a local model in the catalogue."""
 
     name: Annotated[str, Field(min_length=1)]
     path: Annotated[str, Field(min_length=1)]
 
 
-class CpuProfile(_Strict):
+class CpuProfile(Strict):
     """A small Llama model for machines without a GPU. `model: embedded` is SmolLM2-135M-Instruct from its wheel."""
 
     model: Annotated[str, Field(min_length=1)] = "embedded"
@@ -38,7 +36,7 @@ class CpuProfile(_Strict):
     kv_cache_gib: Annotated[int, Field(ge=1)] = 1
 
 
-class GpuProfile(_Strict):
+class GpuProfile(Strict):
     """A Llama model id of the hub, or a folder."""
 
     model: Annotated[str, Field(min_length=1)] = "meta-llama/Llama-3.1-8B-Instruct"
@@ -49,7 +47,7 @@ class GpuProfile(_Strict):
     max_num_seqs: Annotated[int, Field(ge=1)] = 128
 
 
-class LlamaArgs(_Strict):
+class LlamaArgs(Strict):
     """`args` of the application `llama`. `model_id` is the upstream_name of a local model in the catalogue.
 
     accelerator: auto takes GPUs when the cluster has one, else CPUs.
@@ -62,9 +60,15 @@ class LlamaArgs(_Strict):
     lora_adapters: tuple[LoraAdapter, ...] = ()
     max_ongoing_requests: Annotated[int, Field(ge=1)] = 64
     max_queued_requests: Annotated[int, Field(ge=0)] = 64
-    min_replicas: Annotated[int, Field(ge=0)] = 1
+    min_replicas: Annotated[int, Field(ge=1)] = 1
     max_replicas: Annotated[int, Field(ge=1)] = 1
     target_ongoing_requests: Annotated[float, Field(gt=0)] = 16.0
+
+    @property
+    def max_model_len_tokens(self) -> int:
+        """The longest prompt and answer that fit, whichever profile `auto` comes to."""
+        lengths = {"cpu": self.cpu.max_model_len_tokens, "gpu": self.gpu.max_model_len_tokens}
+        return lengths.get(self.accelerator, min(lengths.values()))
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -8,19 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel
 from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import ServeDeploySchema
 
 from app.domain import Provider
 from app.errors import ConfigError
+from app.memory.prototypes import read_examples
 from app.models.catalogue import Catalogue
 from app.paths import project_path
+from app.routing.features import TextFeaturesConfig
 from app.routing.rules import RuleBook
 from app.routing.weights import Policy
 from app.settings import read_settings
-from app.yaml_file import validate
+from app.yaml_file import load_yaml, read_yaml, validate
 from deployments.args import LlamaArgs, RouterArgs
 
 ROUTER, LLAMA = "deployments.graph:router", "deployments.graph:llama"
@@ -34,10 +35,7 @@ WITH_POLICY = ("Ingress", "DecisionEngine")
 
 def check(path: Path) -> dict[str, Any]:
     """The file's content. Raises ConfigError, a line for each fault: the file, the key and what is allowed."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    content = load_yaml(path)
     if not isinstance(content, dict):
         raise ConfigError(
             f"{path}: must be a mapping; allowed keys: {', '.join(sorted(ServeDeploySchema.model_fields))}"
@@ -46,27 +44,36 @@ def check(path: Path) -> dict[str, Any]:
     if not faults:
         validate(content, ServeDeploySchema, str(path))
         faults = [fault for application in content["applications"] for fault in _application_faults(path, application)]
-        faults += _local_model_faults(path, content) if not faults else []
+        faults += _llama_faults(path, content) if not faults else []
     if faults:
         raise ConfigError("\n".join(faults))
     read_settings()
     return content
 
 
-def _local_model_faults(path: Path, content: dict[str, Any]) -> Iterator[str]:
-    """Local models of the catalogue have to be what the application `llama` serves."""
-    args = {application["import_path"]: application.get("args") or {} for application in content["applications"]}
-    if ROUTER not in args or LLAMA not in args:
+def _llama_faults(path: Path, content: dict[str, Any]) -> Iterator[str]:
+    """What the router and the application `llama` have to agree on."""
+    applications = {application["import_path"]: application for application in content["applications"]}
+    if ROUTER not in applications:
         return
-    llama = LlamaArgs.model_validate(args[LLAMA])
-    catalogue = Catalogue.read(project_path(RouterArgs.model_validate(args[ROUTER]).catalogue))
+    router = RouterArgs.model_validate(applications[ROUTER].get("args") or {})
+    if router.llama_application is None or LLAMA not in applications:
+        return
+    name = applications[LLAMA].get("name", "default")
+    if router.llama_application != name:
+        yield f"{path}: router.args.llama_application: {router.llama_application} is not the name of llama ({name})"
+    llama = LlamaArgs.model_validate(applications[LLAMA].get("args") or {})
     served = [llama.model_id, *(adapter.name for adapter in llama.lora_adapters)]
-    for spec in catalogue.models.values():
+    longest = llama.max_model_len_tokens
+    for spec in Catalogue.read(project_path(router.catalogue)).models.values():
+        where = f"{path}: local model {spec.id}"
         if spec.provider is Provider.LOCAL and spec.upstream_name not in served:
-            yield (
-                f"{path}: local model {spec.id}: its upstream_name is neither model_id nor a LoRA adapter of the "
-                f"application llama; served there: {', '.join(served)}"
-            )
+            yield f"{where}: {spec.upstream_name} is not served by llama; it serves {', '.join(served)}"
+        if spec.provider is Provider.LOCAL and spec.context_window_tokens > longest:
+            yield f"{where}: context_window_tokens is above max_model_len_tokens of llama ({longest})"
+    for adapter in llama.lora_adapters:
+        if not (project_path(adapter.path) / "adapter_config.json").is_file():
+            yield f"{path}: llama.args.lora_adapters: {adapter.path} has no adapter_config.json"
 
 
 def _unknown_keys(content: object, model: type[BaseModel], file: str, place: str) -> Iterator[str]:
@@ -94,7 +101,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _application_faults(path: Path, application: dict[str, Any]) -> Iterator[str]:
-    place = f"{path}: applications[{application['name']}]"
+    place = f"{path}: applications[{application.get('name', 'default')}]"
     import_path = application["import_path"]
     if import_path not in ARGS:
         yield f"{place}.import_path: unknown application {import_path}; allowed: {', '.join(ARGS)}"
@@ -109,9 +116,12 @@ def _application_faults(path: Path, application: dict[str, Any]) -> Iterator[str
     for name, deployment in deployments.items():
         yield from _deployment_faults(f"{place}.deployments[{name}]", name, deployment, DEPLOYMENTS[import_path])
     if ARGS[import_path] is RouterArgs:
-        for name in WITH_POLICY:
-            if "user_config" not in deployments.get(name, {}):
+        policies = [deployments.get(name, {}).get("user_config") for name in WITH_POLICY]
+        for name, policy in zip(WITH_POLICY, policies, strict=True):
+            if policy is None:
                 yield f"{place}.deployments[{name}].user_config: missing; it holds the routing policy"
+        if None not in policies and policies[0] != policies[1]:
+            yield f"{place}.deployments: user_config of {' and '.join(WITH_POLICY)} differ; give both the same policy"
 
 
 def _deployment_faults(place: str, name: str, deployment: dict[str, Any], known: tuple[str, ...]) -> Iterator[str]:
@@ -121,7 +131,7 @@ def _deployment_faults(place: str, name: str, deployment: dict[str, Any], known:
     try:
         if isinstance(autoscaling, dict):
             validate(autoscaling, AutoscalingConfig, f"{place}.autoscaling_config")
-        if name in WITH_POLICY and "user_config" in deployment:
+        if name in WITH_POLICY and deployment.get("user_config") is not None:
             Policy.read(deployment["user_config"], f"{place}.user_config")
     except ConfigError as error:
         yield error.message
@@ -130,6 +140,8 @@ def _deployment_faults(place: str, name: str, deployment: dict[str, Any], known:
 def _check_files(args: RouterArgs) -> None:
     catalogue = Catalogue.read(project_path(args.catalogue))
     RuleBook.read(project_path(args.rules), catalogue)
+    read_yaml(project_path(args.text_features), TextFeaturesConfig)
+    read_examples(project_path(args.domain_prototypes))
 
 
 if __name__ == "__main__":

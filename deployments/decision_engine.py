@@ -9,12 +9,11 @@ from app.domain import Decision, Embedding
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
 from app.observability import logging
-from app.paths import project_path
 from app.routing.decide import DecisionEngine as Engine
 from app.routing.decide import DecisionRequest
 from app.routing.weights import Policy
 from app.settings import read_settings
-from deployments.args import RouterArgs
+from deployments.handles import answer_of
 
 logger = std_logging.getLogger(__name__)
 
@@ -26,16 +25,16 @@ class ExtractorHandle:
         self._handle = handle
 
     async def embed(self, texts: list[str]) -> list[Embedding]:
-        embeddings: list[Embedding] = await self._handle.embed.remote(texts)
+        embeddings: list[Embedding] = await answer_of(self._handle.embed.remote(texts))
         return embeddings
 
 
 class DecisionEngine:
     """The deployment around the class of the same name in app/routing."""
 
-    def __init__(self, args: RouterArgs, extractor: DeploymentHandle[Any]) -> None:
+    def __init__(self, catalogue: Catalogue, extractor: DeploymentHandle[Any]) -> None:
         logging.configure(read_settings())
-        self._catalogue = Catalogue.read(project_path(args.catalogue))
+        self._catalogue = catalogue
         self._extractor = ExtractorHandle(extractor)
         self._engine: Engine | None = None
 

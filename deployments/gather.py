@@ -1,6 +1,7 @@
 """One handle call a batch, not a query: a hop between deployments costs milliseconds of CPU whatever it carries."""
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -28,7 +29,8 @@ class Gather(Generic[Item, Result]):
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._sender is None:
-            self._sender = asyncio.create_task(self._send())
+            # In a context of its own: Serve would cancel the batch with the request of whoever came first.
+            self._sender = asyncio.create_task(self._send(), context=contextvars.Context())
         return await future
 
     async def _send(self) -> None:
@@ -47,11 +49,21 @@ class Gather(Generic[Item, Result]):
             async with asyncio.timeout(self._call_timeout_s):
                 results = await self._call([item for item, _ in batch])
             pairs = list(zip(batch, results, strict=True))
-        except Exception as error:
+        except BaseException as error:
             for _, future in batch:
                 if not future.done():
-                    future.set_exception(error)
-            return
+                    future.set_exception(
+                        error if isinstance(error, Exception) else RuntimeError("the call was cancelled")
+                    )
+            if isinstance(error, Exception) or not _is_being_cancelled():
+                return
+            raise
         for (_, future), result in pairs:
             if not future.done():
                 future.set_result(result)
+
+
+def _is_being_cancelled() -> bool:
+    """Whether this task itself is to end, rather than a call that it awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -9,6 +9,8 @@ from ray import serve
 from ray.serve.deployment import Application
 
 from app.errors import ConfigError
+from app.models.catalogue import Catalogue
+from app.paths import project_path
 from app.yaml_file import validate
 from deployments.args import LlamaArgs, RouterArgs
 
@@ -23,10 +25,11 @@ def router(args: dict[str, Any]) -> Application:
     from deployments.ingress import Ingress
 
     checked = _checked("router", args, RouterArgs)
+    catalogue = Catalogue.read(project_path(checked.catalogue))  # once: all replicas have to know the same models
     small = serve.deployment(ray_actor_options={"num_cpus": CPU_SHARE})
     extractor = small(FeatureExtractor).bind(checked)
-    engine = small(DecisionEngine).bind(checked, extractor)
-    return small(Ingress).bind(checked, engine)
+    engine = small(DecisionEngine).bind(catalogue, extractor)
+    return small(Ingress).bind(checked, catalogue, engine)
 
 
 def llama(args: dict[str, Any]) -> Application:

@@ -28,6 +28,7 @@ from app.settings import environment, read_settings
 from deployments.args import RouterArgs
 from deployments.decision_engine import reload_policy
 from deployments.gather import Gather
+from deployments.handles import answer_of
 from deployments.llama_backend import LlamaBackend
 
 MAX_BATCH = 32
@@ -54,11 +55,11 @@ class WithoutRequestId:
 class Ingress:
     """Builds the service once its loop runs; `reconfigure` gives it its policy, at start and at each reload."""
 
-    def __init__(self, args: RouterArgs, engine: DeploymentHandle[Any]) -> None:
+    def __init__(self, args: RouterArgs, catalogue: Catalogue, engine: DeploymentHandle[Any]) -> None:
         self._args = args
         self._settings = read_settings()
         logging.configure(self._settings)
-        self._catalogue = Catalogue.read(project_path(args.catalogue))
+        self._catalogue = catalogue
         self._engine = engine
 
     async def __serve_build_asgi_app__(self) -> FastAPI:
@@ -72,6 +73,7 @@ class Ingress:
             for client in clients.values():
                 await client.close()
             await session.close()
+            backend.stop()
 
         max_body_bytes = int(self._args.max_body_mb * BYTES_A_MB)
         api = create_api(self._service, name=self._settings.app_name, max_body_bytes=max_body_bytes, close=close)
@@ -97,5 +99,5 @@ class Ingress:
         )
 
     async def _decide(self, requests: list[DecisionRequest]) -> list[Decision]:
-        decisions: list[Decision] = await self._engine.decide.remote(requests)
+        decisions: list[Decision] = await answer_of(self._engine.decide.remote(requests))
         return decisions

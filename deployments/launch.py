@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,8 @@ import yaml
 from app.errors import ConfigError
 from app.settings import environment, read_settings
 from deployments.config import check
+from deployments.environment import FAST_INGRESS, NO_TELEMETRY
 
-FAST_INGRESS = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
-NO_TELEMETRY = {"RAY_USAGE_STATS_ENABLED": "0", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 HAPROXY_PORTS = {"RAY_SERVE_HAPROXY_METRICS_PORT": 9101, "RAY_SERVE_HAPROXY_STATS_PORT": 8404}
 LOOK_EVERY_S, LOOK_TIMEOUT_S = 0.5, 5.0
 FAILED, RUNNING = "DEPLOY_FAILED", "RUNNING"
@@ -60,7 +60,7 @@ def _listen(config: dict[str, Any]) -> str:
     host, port = options.setdefault("host", str(settings.host)), options.setdefault("port", settings.port)
     if not _is_free(host, port):
         raise ConfigError(f"port {port} of {host} is in use; stop what listens there, or set PORT to another one")
-    return f"http://{host}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -82,16 +82,24 @@ def _free_port() -> int:
 def _run(file: str, url: str, applications: list[str]) -> int:
     command = [str(Path(sys.executable).parent / "serve"), "run", file]
     serve = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_take_interrupts, text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_take_interrupts, errors="replace"
     )
     signal.signal(signal.SIGTERM, lambda *_: serve.send_signal(signal.SIGINT))
     watch = Watch(serve, url, applications)
     threading.Thread(target=watch.announce, daemon=True).start()
+    try:
+        code = _until_the_end(watch, serve)
+        return 1 if watch.router_failed else code
+    finally:
+        if serve.poll() is None:
+            serve.send_signal(signal.SIGINT)
+
+
+def _until_the_end(watch: "Watch", serve: "subprocess.Popen[str]") -> int:
     while True:
         try:
             watch.pass_on_output()
-            code = serve.wait()
-            return 1 if watch.router_failed else code
+            return serve.wait()
         except KeyboardInterrupt:  # the terminal has sent it to `serve run` as well
             continue
 
@@ -150,7 +158,7 @@ def statuses(dashboard: str) -> list[tuple[str, str, str]]:
     try:
         with urllib.request.urlopen(request, timeout=LOOK_TIMEOUT_S) as response:
             applications = json.load(response)["applications"]
-    except (OSError, ValueError):
+    except (OSError, ValueError, LookupError, HTTPException):
         return []
     return [(name, app["status"], app["message"]) for name, app in applications.items()]
 

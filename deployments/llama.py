@@ -13,11 +13,14 @@ from ray.serve.deployment import Application
 from ray.serve.llm import LLMConfig, LLMServer, build_llm_deployment
 
 from app.artifacts.llama import llama_path
+from app.paths import project_path
 from deployments.args import CpuProfile, GpuProfile, LlamaArgs
+from deployments.environment import NO_TELEMETRY
 
 EMBEDDED = "embedded"
+LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # those that vLLM knows
 REPLICA_CPUS = 0.1  # Ray adds the replica's own CPUs to its first bundle; the default of 1 does not fit a small machine
-OFFLINE = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+OFFLINE = {"HF_HUB_OFFLINE": "1", **NO_TELEMETRY}
 
 
 class LlamaServer(LLMServer):
@@ -64,7 +67,7 @@ def _cluster_has_gpus() -> bool:
 
 
 def _cpu_config(args: LlamaArgs, profile: CpuProfile) -> LLMConfig:
-    source = str(llama_path()) if profile.model == EMBEDDED else profile.model
+    source = str(llama_path() if profile.model == EMBEDDED else project_path(profile.model))
     return LLMConfig(
         model_loading_config={"model_id": args.model_id, "model_source": source},
         deployment_config=_deployment(args),
@@ -95,7 +98,7 @@ def _gpu_config(args: LlamaArgs, profile: GpuProfile) -> LLMConfig:
         },
         placement_group_config={"bundles": [{"CPU": 1, "GPU": 1}] * profile.tensor_parallel_size},
         experimental_configs={"stream_batching_interval_ms": 0},
-        runtime_env={"env_vars": {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}},
+        runtime_env={"env_vars": NO_TELEMETRY},
     )
 
 
@@ -116,5 +119,12 @@ def _deployment(args: LlamaArgs) -> dict[str, Any]:
 def _lora(args: LlamaArgs) -> dict[str, Any]:
     if not args.lora_adapters:
         return {}
-    modules = [{"name": adapter.name, "path": adapter.path} for adapter in args.lora_adapters]
-    return {"enable_lora": True, "max_loras": len(modules), "lora_modules": modules}
+    folders = {adapter.name: project_path(adapter.path) for adapter in args.lora_adapters}
+    ranks = [orjson.loads((folder / "adapter_config.json").read_bytes())["r"] for folder in folders.values()]
+    modules = [{"name": name, "path": str(folder)} for name, folder in folders.items()]
+    return {
+        "enable_lora": True,
+        "max_loras": len(modules),
+        "max_lora_rank": next(rank for rank in LORA_RANKS if rank >= max(ranks)),
+        "lora_modules": modules,
+    }

@@ -15,7 +15,7 @@ from ray.serve.schema import ApplicationStatus
 from app.errors import UpstreamRateLimited, UpstreamUnreachable
 
 logger = logging.getLogger(__name__)
-NOT_DEPLOYED, LOADING = "not_deployed", "loading"
+NOT_DEPLOYED, LOADING, FAILED, UNKNOWN = "not_deployed", "loading", "failed", "unknown"
 LOOK_AGAIN_S, LOOK_AGAIN_WHEN_READY_S = 1.0, 5.0
 
 
@@ -27,11 +27,16 @@ class LlamaBackend:
         self._handle: DeploymentHandle[Any] | None = None
         self._reason: str | None = NOT_DEPLOYED
         self._watch: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
 
     def start(self) -> None:
         """Needs a running loop."""
         if self._application and self._watch is None:
             self._watch = asyncio.create_task(self._look())
+
+    def stop(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
 
     def unavailable(self) -> str | None:
         return self._reason
@@ -46,7 +51,9 @@ class LlamaBackend:
                 yield item
         except BackPressureError as error:
             raise UpstreamRateLimited("the local replicas are at their limit", retry_after_s=1.0) from error
-        except RayError as error:
+        except (RayError, RayServeException) as error:
+            self._reason = UNKNOWN
+            self._wake.set()
             raise UpstreamUnreachable(f"the local replica failed ({type(error).__name__})") from error
         finally:
             response.cancel()  # type: ignore[no-untyped-call]
@@ -58,17 +65,21 @@ class LlamaBackend:
             if reason != self._reason:
                 logger.info("application %s: %s", self._application, reason or "ready")
             self._reason = reason
-            await asyncio.sleep(LOOK_AGAIN_S if reason else LOOK_AGAIN_WHEN_READY_S)
+            self._wake.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_S if reason else LOOK_AGAIN_WHEN_READY_S)
 
     def _state(self) -> str | None:
         application = self._application or ""
-        with suppress(RayServeException, RayError):
+        try:
             status = serve.status().applications.get(application)
             if status is None or status.status is ApplicationStatus.DELETING:
                 self._handle = None
                 return NOT_DEPLOYED
             if not any(state == "RUNNING" for one in status.deployments.values() for state in one.replica_states):
-                return "failed" if status.status is ApplicationStatus.DEPLOY_FAILED else LOADING
+                return FAILED if status.status is ApplicationStatus.DEPLOY_FAILED else LOADING
             self._handle = self._handle or serve.get_app_handle(application)
             return None
-        return "unknown"
+        except Exception as error:  # whatever it is, the watch has to go on
+            logger.warning("the state of the application %s is unknown: %r", application, error)
+            return UNKNOWN

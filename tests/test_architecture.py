@@ -19,6 +19,7 @@ CHEAP_CALLS = {
     "ConfigDict",
     "fromkeys",
     "items",
+    "str",
     "Wheel",
     "Artifact",
     "Path",

@@ -10,29 +10,17 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api import errors, views
+from app.api.failures import failures
 from app.api.request import BoundedRoute, request_id
 from app.api.schemas import ChatAnswer, ChatBody, ErrorAnswer, RouteAnswer, RouteBody
 from app.chat import Ask, ChatService, StreamedAnswer
 from app.domain import Capability, Prompt, Usage
 
-FAILURES: dict[int | str, dict[str, Any]] = {
-    code: {"model": ErrorAnswer, "description": text}
-    for code, text in {
-        400: "The body is not JSON, or the query is longer than every context window.",
-        404: "The model is not in the catalogue.",
-        413: "The body is too large.",
-        422: "A field is missing or wrong.",
-        429: "The providers limit the rate. Carries Retry-After.",
-        502: "Every candidate failed.",
-        503: "No model is available. Carries Retry-After.",
-        504: "No candidate answered in time.",
-    }.items()
-}
 STREAM = {"text/event-stream": {"schema": {"type": "string", "description": "Events decision, delta, usage, error."}}}
 
 
 def chat_routes(service: ChatService) -> APIRouter:
-    routes = APIRouter(prefix="/api/v1", tags=["chat"], route_class=BoundedRoute, responses=FAILURES)
+    routes = APIRouter(prefix="/api/v1", tags=["chat"], route_class=BoundedRoute, responses=failures(ErrorAnswer))
 
     @routes.post("/chat", response_model=ChatAnswer, responses={200: {"content": STREAM}}, summary="Ask a question")
     async def chat(body: ChatBody, request: Request) -> Response:
@@ -41,25 +29,13 @@ def chat_routes(service: ChatService) -> APIRouter:
             streamed = await service.stream(ask)
             return StreamingResponse(_events(streamed), 200, views.headers(streamed), "text/event-stream")
         answer = await service.answer(ask)
-        content = {
-            "response": answer.completion.text,
-            "model_used": answer.model,
-            "latency_ms": round(answer.latency_ms, 2),
-            "usage": views.usage(answer.completion.usage, answer.cost_usd),
-            "routing_metadata": views.routing_metadata(answer),
-        }
-        return Response(orjson.dumps(content), 200, views.headers(answer), "application/json")
+        return Response(orjson.dumps(views.chat_answer(answer)), 200, views.headers(answer), "application/json")
 
     @routes.post("/route", response_model=RouteAnswer, summary="See the decision, without calling a model")
     async def route(body: RouteBody, request: Request) -> Response:
         started = perf_counter()
         query, decision = await service.decide(_ask(body, request_id(request), stream=False))
-        headers = {
-            "x-request-id": decision.request_id,
-            "x-llm-router-model": decision.model,
-            "x-llm-router-cause": decision.cause,
-            "x-llm-router-overhead-ms": f"{(perf_counter() - started) * 1000:.2f}",
-        }
+        headers = views.decision_headers(decision, decision.model, (perf_counter() - started) * 1000)
         return Response(orjson.dumps(views.route_answer(query, decision)), 200, headers, "application/json")
 
     return routes
@@ -74,8 +50,8 @@ def _ask(body: RouteBody, id_: str, *, stream: bool) -> Ask:
     return Ask(
         request_id=id_,
         text=body.query,
+        context_text="\n".join(message["content"] for message in before),
         prompt=Prompt(messages),
-        prompt_text="\n".join(message["content"] for message in messages),
         user_id=body.user_id,
         tier=body.user_tier,
         model=body.model,
@@ -85,20 +61,20 @@ def _ask(body: RouteBody, id_: str, *, stream: bool) -> Ask:
 
 async def _events(answer: StreamedAnswer) -> AsyncIterator[bytes]:
     """The decision, the text as it comes, the usage. An error after the first chunk is an event of its own."""
-    started, usage = perf_counter(), Usage()
-    yield _event("decision", {"model_used": answer.model, "routing_metadata": views.routing_metadata(answer)})
+    usage = Usage()
     try:
         async with aclosing(answer.chunks) as chunks:
+            yield _event("decision", {"model_used": answer.model, "routing_metadata": views.routing_metadata(answer)})
             async for chunk in chunks:
                 usage = chunk.usage or usage
                 if chunk.text:
                     yield _event("delta", {"text": chunk.text})
     except Exception as error:
-        ours = errors.public(error)
         id_ = answer.decision.request_id
+        ours = errors.public(error, id_)
         yield _event("error", errors.error_body("", ours.status, ours.code, ours.message, ours.param, id_))
         return
-    latency_ms = round(answer.overhead_ms + (perf_counter() - started) * 1000, 2)
+    latency_ms = round((perf_counter() - answer.started) * 1000, 2)
     yield _event("usage", {**views.usage(usage, answer.cost_usd(usage)), "latency_ms": latency_ms})
 
 

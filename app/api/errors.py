@@ -2,6 +2,7 @@
 
 import logging
 from math import ceil
+from traceback import extract_tb
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from app.api.request import request_id
 from app.errors import RouterError
 
 logger = logging.getLogger(__name__)
+DEFAULT_RETRY_AFTER_S = 1.0  # when a provider says "too many requests" and not until when
 
 
 def install(api: FastAPI) -> None:
@@ -25,18 +27,28 @@ def install(api: FastAPI) -> None:
 
 def error_body(path: str, status: int, code: str, message: str, param: str | None, id_: str) -> dict[str, Any]:
     """The body of an error in the shape that `path` speaks."""
-    if path.startswith("/v1/"):
+    if _speaks_openai(path):
         kind = "invalid_request_error" if status < 500 else "api_error"
         return {"error": {"message": message, "type": kind, "param": param, "code": code, "request_id": id_}}
     return {"error": {"code": code, "message": message, "param": param, "request_id": id_}}
 
 
-def public(error: Exception) -> RouterError:
-    """`error` itself when it is one of ours; otherwise one that tells nothing of the inside."""
+def public(error: Exception, id_: str) -> RouterError:
+    """`error` itself when it is one of ours; otherwise one that tells nothing of the inside.
+
+    The log gets the place and not the message, which may quote the prompt.
+    """
     if isinstance(error, RouterError):
         return error
-    logger.error("unexpected error", exc_info=error)
-    return RouterError("the router failed on this request; the log has the request id")
+    where = " <- ".join(
+        f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in reversed(extract_tb(error.__traceback__))
+    )
+    logger.error("request %s: unexpected %s in %s", id_, type(error).__name__, where)
+    return RouterError("the router failed on this request; the log has it under its request id")
+
+
+def _speaks_openai(path: str) -> bool:
+    return path.startswith("/v1/")
 
 
 def _answer(
@@ -53,9 +65,11 @@ def _answer(
 
 
 async def _router_error(request: Request, error: Exception) -> Response:
-    error = public(error)
-    headers = {"retry-after": str(ceil(error.retry_after_s))} if error.retry_after_s is not None else None
-    return _answer(request, error.status, error.code, error.message, error.param, headers)
+    ours = public(error, request_id(request))
+    wait_s = DEFAULT_RETRY_AFTER_S if ours.retry_after_s is None else ours.retry_after_s
+    headers = {"retry-after": str(ceil(wait_s))} if ours.status in (429, 503) else None
+    param = "messages" if ours.param == "query" and _speaks_openai(request.url.path) else ours.param
+    return _answer(request, ours.status, ours.code, ours.message, param, headers)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
@@ -66,7 +80,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
         reason = first.get("ctx", {}).get("error", "")
         return _answer(request, 400, "invalid_json", f"the body is not valid JSON: {reason}; send a JSON object")
     param = ".".join(location) or None
-    status = 400 if request.url.path.startswith("/v1/") else 422
+    status = 400 if _speaks_openai(request.url.path) else 422
     message = f"{param or 'body'}: {first['msg'].removeprefix('Value error, ')}"
     return _answer(request, status, "invalid_request", message, param)
 
@@ -79,5 +93,5 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    ours = public(error)
+    ours = public(error, request_id(request))
     return _answer(request, ours.status, ours.code, ours.message)

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api import errors, views
+from app.api.failures import failures
 from app.api.request import BoundedRoute, request_id
-from app.api.schemas import CompletionBody
+from app.api.schemas import CompletionBody, CompletionErrorAnswer
 from app.chat import AUTO, Ask, ChatService, StreamedAnswer
 from app.domain import Capability, Prompt
 from app.errors import InvalidRequest
@@ -20,7 +21,9 @@ PATH = "/v1/chat/completions"
 
 
 def openai_routes(service: ChatService) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["openai"], route_class=BoundedRoute)
+    routes = APIRouter(
+        prefix="/v1", tags=["openai"], route_class=BoundedRoute, responses=failures(CompletionErrorAnswer)
+    )
     owner = {"object": "model", "created": 0, "owned_by": "llm-router"}
 
     @routes.post("/chat/completions", summary="Chat completion in OpenAI's format", response_model=dict[str, Any])
@@ -47,18 +50,16 @@ def openai_routes(service: ChatService) -> APIRouter:
 def _ask(body: CompletionBody, raw: dict[str, Any], id_: str) -> Ask:
     """`raw` goes to the model as it came; `body` is only what routing has to understand."""
     texts = [_text(message.content) for message in body.messages]
-    asked = [
-        text for message, text in zip(body.messages, texts, strict=True) if message.role == "user" and text.strip()
-    ]
+    asked = [i for i, message in enumerate(body.messages) if message.role == "user" and texts[i].strip()]
     if not asked and body.model == AUTO:
         raise InvalidRequest(
             "no user message with text: there is nothing to route by; add one, or name a model", param="messages"
         )
     return Ask(
         request_id=id_,
-        text=asked[-1] if asked else "",
+        text=texts.pop(asked[-1]) if asked else "",
+        context_text="\n".join(texts) + (orjson.dumps(body.tools).decode() if body.tools else ""),
         prompt=Prompt(raw["messages"], {key: value for key, value in raw.items() if key not in OWN_FIELDS}),
-        prompt_text="\n".join(texts) + (orjson.dumps(body.tools).decode() if body.tools else ""),
         user_id=body.user or "anonymous",
         tier=body.user_tier,
         model=body.model,
@@ -87,7 +88,7 @@ def _needs(body: CompletionBody) -> frozenset[Capability]:
 
 def _text(content: str | list[dict[str, Any]] | None) -> str:
     if isinstance(content, list):
-        return "\n".join(str(part.get("text", "")) for part in content if part.get("type") == "text")
+        return "\n".join(part["text"] for part in content if part.get("type") == "text")
     return content or ""
 
 
@@ -99,8 +100,8 @@ async def _events(answer: StreamedAnswer) -> AsyncIterator[bytes]:
                 if chunk.data:
                     yield b"data: %s\n\n" % chunk.data
     except Exception as error:
-        ours = errors.public(error)
         id_ = answer.decision.request_id
+        ours = errors.public(error, id_)
         body = errors.error_body(PATH, ours.status, ours.code, ours.message, ours.param, id_)
         yield b"data: %s\n\n" % orjson.dumps(body)
         return

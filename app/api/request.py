@@ -11,11 +11,11 @@ from fastapi.routing import APIRoute
 
 from app.errors import BodyTooLarge
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+REQUEST_ID = re.compile(r"[!-~]{1,200}")
 
 
 def request_id(request: Request) -> str:
-    """The caller's X-Request-ID when it is well formed, else a new one. The same for the whole request."""
+    """The caller's X-Request-ID when it is 1 to 200 visible ASCII characters, else a new one."""
     known: str | None = getattr(request.state, "request_id", None)
     if known is None:
         given = request.headers.get("x-request-id", "")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.domain import Capability, Cause, Domain, Provider, QualityTier, Skip, Stage, Tier
+from app.strict import Strict
 
 
 def _clean(text: str) -> str:
@@ -25,18 +26,14 @@ UserId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_cle
 ModelId = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ContextMessage(_Strict):
+class ContextMessage(Strict):
     """An earlier message of the conversation."""
 
     role: Literal["system", "user", "assistant"] = Field(description="Who said it.")
     content: CleanText = Field(description="What was said.")
 
 
-class RouteBody(_Strict):
+class RouteBody(Strict):
     """A query to be routed."""
 
     query: QueryText = Field(description="The question to be answered.", examples=["What is the capital of France?"])
@@ -64,15 +61,15 @@ class CandidateView(BaseModel):
 class FeaturesView(BaseModel):
     """What was read off the text."""
 
-    tokens: int
-    sentences: int
-    code_blocks: int
-    inline_code: int
-    questions: int
-    digits: int
-    formulae: int
+    tokens: int = Field(description="By the tokenizer of the embedded Llama.")
+    sentences: int = Field(description="Sentences outside code.")
+    code_blocks: int = Field(description="Fenced blocks, and lines that look like code.")
+    inline_code: int = Field(description="Pieces of code within prose.")
+    questions: int = Field(description="Questions asked.")
+    digits: int = Field(description="Decimal digits.")
+    formulae: int = Field(description="LaTeX and equations.")
     language: str = Field(description="ISO 639-1 code.")
-    domain: Domain
+    domain: Domain = Field(description="The domain with the most evidence; general when none has much.")
     domain_signals: dict[Domain, float] = Field(description="Evidence for each domain, 0 to 1.")
     complexity: float = Field(description="0 (trivial) to 1 (hard).")
 
@@ -110,44 +107,54 @@ class RoutingMetadata(BaseModel):
 
 
 class UsageView(BaseModel):
-    input_tokens: int
-    output_tokens: int
-    cached_input_tokens: int
+    input_tokens: int = Field(description="As the provider counted them.")
+    output_tokens: int = Field(description="As the provider counted them.")
+    cached_input_tokens: int = Field(description="The part of input_tokens that the provider had cached.")
     cost_usd: float | None = Field(description="US dollars; null when a price is unknown.")
 
 
 class ChatAnswer(BaseModel):
     """An answer and how it came about."""
 
-    response: str
-    model_used: str
+    response: str = Field(description="The answer's text.")
+    model_used: str = Field(description="Catalogue id of the model that answered.")
     latency_ms: float = Field(description="From the router's view, in milliseconds.")
-    usage: UsageView
-    routing_metadata: RoutingMetadata
+    usage: UsageView = Field(description="Tokens and cost of this answer.")
+    routing_metadata: RoutingMetadata = Field(description="How the answer came about.")
 
 
 class ErrorDetail(BaseModel):
-    code: str
+    code: str = Field(description="A stable word for programs.")
     message: str = Field(description="What was wrong, where, and what to do.")
     param: str | None = Field(description="The field at fault.")
-    request_id: str
+    request_id: str = Field(description="Also in the header X-Request-ID and in the log.")
 
 
 class ErrorAnswer(BaseModel):
     error: ErrorDetail
 
 
+class CompletionErrorDetail(ErrorDetail):
+    type: str = Field(description="invalid_request_error or api_error.")
+
+
+class CompletionErrorAnswer(BaseModel):
+    """An error in OpenAI's shape."""
+
+    error: CompletionErrorDetail
+
+
 class ModelView(BaseModel):
-    id: str
-    provider: Provider
-    available: bool
+    id: str = Field(description="Catalogue id.")
+    provider: Provider = Field(description="Who runs it.")
+    available: bool = Field(description="Whether it can be called now.")
     reason: str | None = Field(description="Why the model is not available.")
-    quality_tier: QualityTier
-    strengths: list[Domain]
-    capabilities: list[Capability]
-    context_window_tokens: int
-    expected_latency_ms: int
-    allowed_tiers: list[Tier]
+    quality_tier: QualityTier = Field(description="What it is capable of.")
+    strengths: list[Domain] = Field(description="Domains that it is good at.")
+    capabilities: list[Capability] = Field(description="What a query may need of it.")
+    context_window_tokens: int = Field(description="Prompt and answer together.")
+    expected_latency_ms: int = Field(description="Usual time to a whole short answer.")
+    allowed_tiers: list[Tier] = Field(description="Tiers that may use it.")
     prices_usd_per_million: dict[str, float | None] = Field(description="US dollars; null when unknown.")
 
 
@@ -162,13 +169,27 @@ class HealthAnswer(BaseModel):
     services: dict[str, str] = Field(examples=[{"models": "1/3 available"}])
 
 
+def _clean_content(content: str | list[dict[str, Any]] | None) -> str | list[dict[str, Any]] | None:
+    if isinstance(content, str):
+        return _clean(content)
+    for i, part in enumerate(content or ()):
+        text = part.get("text")
+        if part.get("type") == "text" and not isinstance(text, str):
+            raise ValueError(f"part {i} is of type text and has no text")
+        if isinstance(text, str):
+            _clean(text)
+    return content
+
+
 class CompletionMessage(BaseModel):
     """A chat message in OpenAI's format; fields that are not listed are passed through."""
 
     model_config = ConfigDict(extra="allow")
 
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: CleanText | list[dict[str, Any]] | None = None
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"] = Field(description="Who said it.")
+    content: Annotated[str | list[dict[str, Any]] | None, AfterValidator(_clean_content)] = Field(
+        default=None, description="A text, or parts: text, image_url, ..."
+    )
 
 
 class CompletionBody(BaseModel):
@@ -176,7 +197,7 @@ class CompletionBody(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    messages: Annotated[list[CompletionMessage], Field(min_length=1)]
+    messages: Annotated[list[CompletionMessage], Field(min_length=1, description="The conversation so far.")]
     model: ModelId = Field(default="auto", description='A model id of the catalogue, or "auto".')
     stream: bool | None = Field(default=False, description="Answer with server-sent events.")
     user: UserId | None = Field(default=None, description="Your own id of the user who asks.")

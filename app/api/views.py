@@ -7,7 +7,7 @@ from app.chat import Answer, StreamedAnswer
 from app.domain import Candidate, Decision, Query, TextFeatures, Usage
 from app.models.catalogue import ModelSpec
 
-FEATURES = tuple(name for name in TextFeatures.__dataclass_fields__ if name not in ("characters",))
+FEATURES = tuple(TextFeatures.__dataclass_fields__)
 
 
 def candidate(item: Candidate) -> dict[str, Any]:
@@ -28,6 +28,16 @@ def usage(item: Usage, cost_usd: float | None) -> dict[str, Any]:
         "output_tokens": item.output_tokens,
         "cached_input_tokens": item.cached_input_tokens,
         "cost_usd": cost_usd,
+    }
+
+
+def chat_answer(answer: Answer) -> dict[str, Any]:
+    return {
+        "response": answer.completion.text,
+        "model_used": answer.model,
+        "latency_ms": round(answer.latency_ms, 2),
+        "usage": usage(answer.completion.usage, answer.cost_usd),
+        "routing_metadata": routing_metadata(answer),
     }
 
 
@@ -65,11 +75,15 @@ def routing_metadata(answer: Answer | StreamedAnswer) -> dict[str, Any]:
 
 
 def headers(answer: Answer | StreamedAnswer) -> dict[str, str]:
+    return decision_headers(answer.decision, answer.model, answer.overhead_ms)
+
+
+def decision_headers(decision: Decision, model_id: str, overhead_ms: float) -> dict[str, str]:
     return {
-        "x-request-id": answer.decision.request_id,
-        "x-llm-router-model": answer.model,
-        "x-llm-router-cause": answer.decision.cause,
-        "x-llm-router-overhead-ms": f"{answer.overhead_ms:.2f}",
+        "x-request-id": decision.request_id,
+        "x-llm-router-model": model_id,
+        "x-llm-router-cause": decision.cause,
+        "x-llm-router-overhead-ms": f"{overhead_ms:.2f}",
     }
 
 

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,13 +12,14 @@ from pathlib import Path
 
 from app.artifacts.wheel import Wheel
 from app.errors import ConfigError
+from app.settings import environment
 
 MANIFEST = "manifest.json"
 
 
 def cache_root() -> Path:
     """LLM_ROUTER_CACHE, or ~/.cache/llm-router."""
-    return Path(os.environ.get("LLM_ROUTER_CACHE") or "~/.cache/llm-router").expanduser()
+    return Path(environment().get("LLM_ROUTER_CACHE") or "~/.cache/llm-router").expanduser()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, model_validator
 
 from app.domain import Capability, Domain, Provider, QualityTier, Tier
+from app.strict import Strict
 from app.yaml_file import read_yaml
 
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -16,11 +17,7 @@ DEFAULT_BASE_URL = {Provider.OPENAI: "https://api.openai.com/v1", Provider.ANTHR
 DEFAULT_KEY_VARIABLE = {Provider.OPENAI: "OPENAI_API_KEY", Provider.ANTHROPIC: "ANTHROPIC_API_KEY"}
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Prices(_Strict):
+class Prices(Strict):
     """US dollars per million tokens; null when unknown, which is not the same as free."""
 
     input: Usd | None = None
@@ -32,7 +29,7 @@ def _without_slash(url: HttpUrl) -> str:
     return str(url).rstrip("/")
 
 
-class ModelSpec(_Strict):
+class ModelSpec(Strict):
     """One model. Latency is the usual time to a whole short answer; the context window counts prompt and answer.
 
     `unsupported_parameters` are taken out of a request before this model is called, because the provider would refuse
@@ -74,7 +71,7 @@ class ModelSpec(_Strict):
         return self.key_variable or DEFAULT_KEY_VARIABLE.get(self.provider)
 
 
-class _CatalogueFile(_Strict):
+class _CatalogueFile(Strict):
     models: Annotated[tuple[ModelSpec, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """One event for each decision and each completion. No event holds text of a prompt or of an answer."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -8,6 +9,7 @@ from app.errors import RouterError
 from app.models.fallback import Attempt
 
 logger = logging.getLogger("llm_router.events")
+CLIENT_LEFT = "client_left"
 
 
 def decided(query: Query, decision: Decision, latency_ms: float) -> None:
@@ -48,12 +50,18 @@ def completed(
         )
 
 
-def failed(decision: Decision, error: Exception, latency_ms: float) -> None:
-    """An error that reaches the caller. Its own message stays out unless it is one of ours."""
-    code = error.code if isinstance(error, RouterError) else type(error).__name__
+def refused(request_id: str, error: RouterError) -> None:
+    """A request that got no decision: the caller's fault, or no model available."""
+    _emit("refusal", level=logging.WARNING, request_id=request_id, error=error.code)
+
+
+def failed(decision: Decision, error: BaseException, latency_ms: float) -> None:
+    """A decision without a whole answer. The error's message stays out: it may quote the prompt."""
+    left = isinstance(error, asyncio.CancelledError)
+    code = CLIENT_LEFT if left else error.code if isinstance(error, RouterError) else type(error).__name__
     _emit(
         "failure",
-        level=logging.WARNING,
+        level=logging.INFO if left else logging.WARNING,
         request_id=decision.request_id,
         model=decision.model,
         cause=decision.cause,

@@ -5,7 +5,7 @@ import logging
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TextIO
@@ -55,8 +55,11 @@ class BufferedHandler(logging.Handler):
             self._timer.start()
 
     def flush(self) -> None:
-        with self.lock or nullcontext():
-            lines, self._lines, self._timer = self._lines, [], None
+        """A terminal that has gone loses its lines; it does not fail the request that is being logged."""
+        with self.lock or nullcontext(), suppress(OSError, ValueError):
+            lines, self._lines, timer, self._timer = self._lines, [], self._timer, None
+            if timer is not None:
+                timer.cancel()
             if lines:
                 self._stream.write("\n".join(lines) + "\n")
                 self._stream.flush()

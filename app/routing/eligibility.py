@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from app.domain import Query
-from app.errors import ContextTooLong, NoModelAvailable, RouterError
+from app.errors import ContextTooLong, NoModelAvailable, NotEligible, RouterError
+from app.models.availability import NO_KEY
 from app.models.catalogue import ModelSpec
 
 RETRY_AFTER_S = 10.0
 
 
 class Rejection(StrEnum):
-    """Why a model is not eligible for a query. `unavailable` reasons come from the model's own state."""
+    """Why a model cannot take a query, whatever its own state is."""
 
     TIER = "tier_not_allowed"
     CONTEXT = "context_too_small"
@@ -22,10 +23,11 @@ class Rejection(StrEnum):
     CHAT = "no_chat"
 
 
+LASTING = frozenset(str(reason) for reason in Rejection)
+
+
 def reject(query: Query, spec: ModelSpec, unavailable: Mapping[str, str]) -> str | None:
-    """The reason why `spec` cannot take the query; None when it can."""
-    if spec.id in unavailable:
-        return unavailable[spec.id]
+    """The reason why `spec` cannot take the query; None when it can. A lasting reason goes before a passing one."""
     if query.tier not in spec.allowed_tiers:
         return Rejection.TIER
     missing = query.needs - spec.capabilities
@@ -33,7 +35,7 @@ def reject(query: Query, spec: ModelSpec, unavailable: Mapping[str, str]) -> str
         return Rejection[min(missing).name]
     if query.tokens + (query.max_output_tokens or 1) > spec.context_window_tokens:
         return Rejection.CONTEXT
-    return None
+    return unavailable.get(spec.id)
 
 
 def split(
@@ -53,16 +55,20 @@ def split(
 
 
 def nobody_left(query: Query, rejected: Mapping[str, str]) -> RouterError:
-    """Too long for every model that is there is the caller's fault; anything else may pass."""
+    """503 when a model that could take the query may come back; else 400, as waiting would not help."""
     reasons = ", ".join(f"{model}: {reason}" for model, reason in rejected.items())
-    if Rejection.CONTEXT in rejected.values():
+    found = set(rejected.values())
+    lasting = {reason for reason in found if reason in LASTING}
+    if not lasting or any(not reason.startswith(NO_KEY) for reason in found - lasting):
+        return NoModelAvailable(
+            f"no model can take this query now ({reasons}); GET /api/v1/models tells what each model needs",
+            retry_after_s=RETRY_AFTER_S,
+        )
+    if Rejection.CONTEXT in lasting:
         more = query.max_output_tokens or "some"
         return ContextTooLong(
             f"no available model can hold a query of about {query.tokens} tokens and {more} tokens of answer "
             f"({reasons}); shorten it",
             param="query",
         )
-    return NoModelAvailable(
-        f"no model can take this query now ({reasons}); GET /api/v1/models tells what each model needs",
-        retry_after_s=RETRY_AFTER_S,
-    )
+    return NotEligible(f"no available model may take this query ({reasons}); GET /api/v1/models tells what each can do")

@@ -38,7 +38,7 @@ class TextFeaturesConfig(BaseModel):
 class TextFeaturesReader:
     """Reads TextFeatures off a text in well under a millisecond for a usual query, and in linear time for any.
 
-    Tokens and characters count the whole text. Everything else is read off the first and the last
+    Tokens count the whole text. Everything else is read off the first and the last
     `window_characters` of it, which is the whole text unless it is long.
     """
 
@@ -63,7 +63,6 @@ class TextFeaturesReader:
         signals = self._domains.signals(window, words, structure)
         return TextFeatures(
             tokens=tokens,
-            characters=len(text),
             sentences=structure.sentences,
             code_blocks=structure.code_blocks,
             inline_code=structure.inline_code,

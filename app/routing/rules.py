@@ -12,13 +12,14 @@ from app.domain import Domain, Provider, QualityTier, TextFeatures, Tier
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue, ModelSpec
 from app.routing.lexicon import Regex
+from app.strict import Strict
 from app.yaml_file import read_yaml
 
 Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class NotEmpty(Strict):
+    """At least one key has to be given."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -27,7 +28,7 @@ class _Strict(BaseModel):
         return self
 
 
-class Range(_Strict):
+class Range(NotEmpty):
     """Both ends belong to the range; an end that is not given is open."""
 
     min: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
@@ -43,7 +44,7 @@ class Range(_Strict):
         return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
 
 
-class When(_Strict):
+class When(NotEmpty):
     """Conditions on a query; all that are given must hold. `matches` is searched in the text, in any case.
 
     Write `matches` so that it runs in linear time: the text may be long and hostile. It is looked at last.
@@ -75,7 +76,7 @@ class When(_Strict):
         return re.compile(self.matches, re.IGNORECASE) if self.matches else None
 
 
-class Prefer(_Strict):
+class Prefer(NotEmpty):
     """Which models a rule prefers: those that fit all that is given. `strengths` asks for one of them, not all."""
 
     models: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
@@ -84,7 +85,7 @@ class Prefer(_Strict):
     strengths: Annotated[frozenset[Domain], Field(min_length=1)] | None = None
 
 
-class Rule(_Strict):
+class Rule(NotEmpty):
     """A certain rule decides and the later stages are skipped; any other is a hint to the score."""
 
     id: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,63}$")]

@@ -3,20 +3,17 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from app.domain import QualityTier, Tier
+from app.strict import Strict
 from app.yaml_file import validate
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Weights(_Strict):
+class Weights(Strict):
     """How much each factor counts for one tier. Only their proportions matter; they may not all be zero."""
 
     quality: Share
@@ -31,7 +28,7 @@ class Weights(_Strict):
         return self
 
 
-class QualityPrior(_Strict):
+class QualityPrior(Strict):
     """P(a model answers well) before any outcome is known: 1 / (1 + exp(-(skill - complexity) / softness)).
 
     The logistic of the gap between a model's skill and the query's complexity, as in a Rasch model; both 0 to 1.
@@ -49,7 +46,7 @@ class QualityPrior(_Strict):
         return self
 
 
-class Policy(_Strict):
+class Policy(Strict):
     """One immutable object; a reload swaps it whole."""
 
     version: Annotated[str, Field(min_length=1, max_length=64)]

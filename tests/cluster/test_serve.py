@@ -163,7 +163,8 @@ def test_the_launcher_said_when_each_application_was_ready(llama: Cluster) -> No
 
 def test_logs_hold_events_and_no_prompt(cluster: Cluster) -> None:
     secret = "zebra-crossing-4711"
-    cluster.http.post(CHAT, json={"query": f"Say {secret} backwards", "user_id": "u", "model": "strong"})
-    wait_until(lambda: b"completion request_id=" in cluster.log.read_bytes(), 20, "the event")
-    assert b"decision request_id=" in cluster.log.read_bytes()
+    ask = {"query": f"Say {secret} backwards", "user_id": "u", "model": "strong"}
+    id_ = cluster.http.post(CHAT, json=ask).headers["x-request-id"].encode()
+    wait_until(lambda: b"completion request_id=" + id_ in cluster.log.read_bytes(), 20, "the event")
+    assert b"decision request_id=" + id_ in cluster.log.read_bytes()
     assert secret.encode() not in cluster.log.read_bytes()

@@ -65,7 +65,32 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "negative weight": (lambda c: ingress(c)["user_config"]["weights"]["free"].update(cost=-1), "weights.free.cost"),
     "missing tier": (lambda c: ingress(c)["user_config"]["weights"].pop("pro"), "weights are missing for pro"),
     "no policy": (lambda c: ingress(c).pop("user_config"), "[Ingress].user_config: missing"),
-    "llama without model": (lambda c: llama(c).update(model_id="other"), "llama: its upstream_name is neither"),
+    "llama without model": (
+        lambda c: llama(c).update(model_id="other"),
+        "llama is not served by llama; it serves other",
+    ),
+    "no policy at all": (lambda c: ingress(c).update(user_config=None), "[Ingress].user_config: missing"),
+    "two policies": (
+        lambda c: router(c)["deployments"][1].update(user_config={**ingress(c)["user_config"], "version": "2"}),
+        "user_config of Ingress and DecisionEngine differ",
+    ),
+    "no name and no import path": (lambda c: c["applications"].append({}), "import_path: Field required"),
+    "llama by another name": (
+        lambda c: router(c)["args"].update(llama_application="lama"),
+        "lama is not the name of llama",
+    ),
+    "llama too short": (
+        lambda c: llama(c)["cpu"].update(max_model_len_tokens=1024),
+        "max_model_len_tokens of llama (1024)",
+    ),
+    "missing adapter": (
+        lambda c: llama(c).update(lora_adapters=[{"name": "a", "path": "/none"}]),
+        "/none has no adapter_config.json",
+    ),
+    "missing text features": (
+        lambda c: router(c)["args"].update(text_features="configs/none.yaml"),
+        "none.yaml: cannot be read",
+    ),
     "no applications": (lambda c: c.pop("applications"), "applications: Field required"),
 }
 

@@ -1,6 +1,7 @@
 """Gather: at once when idle, together while a call is in flight, and nobody waits for ever."""
 
 import asyncio
+import contextvars
 
 import pytest
 
@@ -66,3 +67,32 @@ async def test_an_answer_of_the_wrong_length_is_an_error() -> None:
 
     with pytest.raises(ValueError, match="shorter"):
         await Gather(short, max_batch=8, call_timeout_s=1)(1)
+
+
+async def test_a_call_that_is_cancelled_fails_its_items_and_the_next_batch_goes_out() -> None:
+    calls = 0
+
+    async def call(items: list[int]) -> list[int]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise asyncio.CancelledError
+        return items
+
+    gather = Gather(call, max_batch=8, call_timeout_s=1)
+    with pytest.raises(RuntimeError, match="cancelled"):
+        await gather(1)
+    assert await gather(2) == 2
+
+
+async def test_a_batch_does_not_run_in_the_context_of_one_request() -> None:
+    request: contextvars.ContextVar[str] = contextvars.ContextVar("request", default="nobody's")
+    seen = []
+
+    async def call(items: list[int]) -> list[int]:
+        seen.append(request.get())
+        return items
+
+    request.set("first")
+    await Gather(call, max_batch=8, call_timeout_s=1)(1)
+    assert seen == ["nobody's"]

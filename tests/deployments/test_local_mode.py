@@ -10,6 +10,7 @@ from ray.serve.handle import DeploymentHandle
 
 from app.domain import Capability, Cause, Domain, Query, Stage, TextFeatures, Tier
 from app.errors import ConfigError
+from app.models.catalogue import Catalogue
 from app.paths import project_path
 from app.routing.decide import DecisionRequest
 from deployments.args import RouterArgs
@@ -18,7 +19,8 @@ from deployments.feature_extractor import FeatureExtractor
 
 pytestmark = pytest.mark.integration
 
-PLAIN = TextFeatures(10, 40, 1, 0, 0, 1, 0, 0, "en", Domain.GENERAL, {Domain.GENERAL: 1.0}, 0.2)
+CATALOGUE = Catalogue.read(project_path("configs/models.yaml"))
+PLAIN = TextFeatures(10, 1, 0, 0, 1, 0, 0, "en", Domain.GENERAL, {Domain.GENERAL: 1.0}, 0.2)
 
 
 def policy() -> dict[str, Any]:
@@ -31,7 +33,7 @@ def policy() -> dict[str, Any]:
 def engine() -> Iterator["DeploymentHandle[Any]"]:
     args = RouterArgs()
     extractor = serve.deployment(FeatureExtractor).bind(args)
-    app = serve.deployment(user_config=policy())(DecisionEngine).bind(args, extractor)
+    app = serve.deployment(user_config=policy())(DecisionEngine).bind(CATALOGUE, extractor)
     yield serve.run(app, _local_testing_mode=True)
     serve.shutdown()
 
@@ -52,7 +54,7 @@ def test_a_batch_is_decided_with_real_embeddings(engine: "DeploymentHandle[Any]"
 
 def test_an_engine_without_policy_says_what_is_missing() -> None:
     args = RouterArgs()
-    app = serve.deployment(DecisionEngine).bind(args, serve.deployment(FeatureExtractor).bind(args))
+    app = serve.deployment(DecisionEngine).bind(CATALOGUE, serve.deployment(FeatureExtractor).bind(args))
     handle = serve.run(app, name="bare", _local_testing_mode=True)
     with pytest.raises(ConfigError, match="no user_config"):
         handle.decide.remote([request("q")]).result()

@@ -50,9 +50,24 @@ async def test_a_bad_field(router: FakeRouter, body: Any, status: int, code: str
 )
 async def test_a_body_that_is_not_json(router: FakeRouter, path: str, body: bytes) -> None:
     response = await router.http.post(path, content=body, headers={"content-type": "application/json"})
-    assert response.status_code in (400, 422)
-    assert response.json()["error"]["message"]
+    nothing = 400 if path == COMPLETIONS else 422
+    expected = (nothing, "invalid_request") if body == b"" else (400, "invalid_json")
+    assert (response.status_code, response.json()["error"]["code"]) == expected
     await check_alive(router)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ([{"type": "text", "text": "a\0b"}], "NUL"),
+        ([{"type": "text", "text": None}], "part 0 is of type text and has no text"),
+        ([{"type": "text"}], "part 0 is of type text and has no text"),
+    ],
+)
+async def test_bad_parts_of_a_message(router: FakeRouter, content: Any, expected: str) -> None:
+    response = await router.http.post(COMPLETIONS, json={"messages": [{"role": "user", "content": content}]})
+    assert response.status_code == 400
+    assert expected in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("path", [CHAT, COMPLETIONS])
@@ -84,12 +99,13 @@ async def test_100_000_characters_on_one_line(router: FakeRouter) -> None:
     [
         (answer({"error": {"message": "Incorrect API key: sk-medium-0123456789"}}, 401), 502, "upstream_unauthorized"),
         (answer({"error": {"message": "slow down"}}, 429, {"retry-after": "30"}), 429, "upstream_rate_limited"),
+        (answer({"error": {"message": "slow down"}}, 429), 429, "upstream_rate_limited"),
         (answer({"error": {"message": "oops"}}, 500), 502, "upstream_unreachable"),
         (answer(b"<html>nonsense"), 502, "upstream_invalid_answer"),
         (answer(b""), 502, "upstream_invalid_answer"),
         (cut_off(), 502, "upstream_unreachable"),
     ],
-    ids=["401", "429", "500", "nonsense", "nothing", "reset"],
+    ids=["401", "429", "429 without a time", "500", "nonsense", "nothing", "reset"],
 )
 async def test_a_bad_provider(router: FakeRouter, behaviour: Behaviour, status: int, code: str) -> None:
     router.upstream.behaviours.append(behaviour)

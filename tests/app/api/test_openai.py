@@ -74,7 +74,7 @@ async def test_models_without_the_needed_capability_are_not_asked(
     body = {"messages": [{"role": "user", "content": "hello"}], **extra}
     assert (await router.http.post("/v1/chat/completions", json=body)).headers["x-llm-router-model"] == "medium"
     refused = await router.http.post("/v1/chat/completions", json={**body, "model": "small"})
-    assert refused.status_code == 503
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "no_eligible_model")
     assert reason in refused.json()["error"]["message"]
 
 

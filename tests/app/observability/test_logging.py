@@ -90,6 +90,7 @@ async def test_a_request_leaves_a_decision_and_a_completion_and_no_prompt(
     assert {"model", "cause", "confidence", "complexity", "latency_ms"} <= fields[0].keys()
     assert {"model", "input_tokens", "output_tokens", "cost_usd", "latency_ms"} <= fields[1].keys()
     assert "zebra" not in str(fields)
+    assert "zebra" not in caplog.text
 
 
 async def ask(router: FakeRouter, query: str) -> None:

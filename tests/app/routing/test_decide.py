@@ -21,7 +21,7 @@ from app.domain import (
     TextFeatures,
     Tier,
 )
-from app.errors import ConfigError, ContextTooLong, NoModelAvailable, UnknownModel
+from app.errors import ConfigError, ContextTooLong, NoModelAvailable, NotEligible, UnknownModel
 from app.paths import project_path
 from app.routing import scoring
 from app.routing.decide import DecisionEngine, DecisionRequest, QuickDecider
@@ -32,7 +32,7 @@ from tests.fakes.router import catalogue, shipped_policy
 
 MODELS = catalogue("http://127.0.0.1:1")
 POLICY = shipped_policy()
-PLAIN = TextFeatures(10, 40, 1, 0, 0, 1, 0, 0, "en", Domain.GENERAL, {Domain.GENERAL: 1.0}, 0.2)
+PLAIN = TextFeatures(10, 1, 0, 0, 1, 0, 0, "en", Domain.GENERAL, {Domain.GENERAL: 1.0}, 0.2)
 QUERY = Query("r", "Why is the sky blue?", "u", Tier.FREE, "auto", 10, frozenset({Capability.CHAT}), PLAIN)
 
 
@@ -74,8 +74,15 @@ def test_models_that_cannot_take_the_query_are_not_scored(changes: dict[str, Any
 def test_a_model_may_be_kept_for_some_tiers() -> None:
     strong = MODELS.models["strong"].model_copy(update={"allowed_tiers": frozenset({Tier.PRO})})
     assert split(query(tier=Tier.PRO), [strong], {})[0] == [strong]
-    with pytest.raises(NoModelAvailable, match="strong: tier_not_allowed"):
+    with pytest.raises(NotEligible, match="strong: tier_not_allowed"):
         split(query(tier=Tier.FREE), [strong], {})
+
+
+def test_a_model_that_may_come_back_is_worth_waiting_for() -> None:
+    with pytest.raises(NoModelAvailable):
+        split(query(tokens=600), MODELS.models.values(), dict.fromkeys(("medium", "strong", "keyless"), "loading"))
+    with pytest.raises(ContextTooLong):
+        split(query(tokens=100_000), MODELS.models.values(), dict.fromkeys(MODELS.models, "loading"))
 
 
 def test_a_query_longer_than_every_window_is_the_callers_fault() -> None:

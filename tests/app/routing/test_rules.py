@@ -13,7 +13,6 @@ from app.routing.rules import Rule, RuleBook, preferred
 SHIPPED = Path(__file__).parents[3] / "configs" / "rules.yaml"
 PLAIN = TextFeatures(
     tokens=8,
-    characters=30,
     sentences=1,
     code_blocks=0,
     inline_code=0,

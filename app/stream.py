@@ -1,0 +1,46 @@
+"""A streamed answer whose end is recorded, however it comes about."""
+
+import asyncio
+from collections.abc import Callable
+
+from app.domain import Chunk, Usage
+from app.models.fallback import Chunks
+
+Ended = Callable[[Usage, BaseException | None], None]
+
+
+class RecordedChunks:
+    """The chunks of an answer. `ended` is called once: at the end, at an error, or when the reader leaves.
+
+    Not a generator: closing one that was never read would not close the call to the provider.
+    """
+
+    def __init__(self, chunks: Chunks, ended: Ended) -> None:
+        self._chunks = chunks
+        self._ended: Ended | None = ended
+        self._usage = Usage()
+
+    def __aiter__(self) -> "RecordedChunks":
+        return self
+
+    async def __anext__(self) -> Chunk:
+        try:
+            chunk = await anext(self._chunks)
+        except StopAsyncIteration:
+            self._end(None)
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+        self._usage = chunk.usage or self._usage
+        return chunk
+
+    async def aclose(self) -> None:
+        """Stops the call to the provider. Before the end it means that the reader has left."""
+        self._end(asyncio.CancelledError())
+        await self._chunks.aclose()
+
+    def _end(self, error: BaseException | None) -> None:
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended(self._usage, error)
