@@ -1,49 +1,27 @@
-"""The way of a query. Read this file first: read, decide, call, record."""
+"""The way of a query. Read this file first: decide, call, record."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
-from typing import TypeVar
 
-from app.domain import Capability, Completion, Decision, Hint, Prompt, Query, Skip, Stage, Tier, Usage
-from app.errors import ConfigError, RouterError
-from app.models.catalogue import Catalogue
+from app.ask import Ask
+from app.caching import Caching, cached_decision
+from app.domain import Chunk, Completion, Decision, Query, Usage
+from app.errors import RouterError
+from app.memory.cache.assemble import Assembler
+from app.memory.cache.entry import CachedAnswer
+from app.memory.cache.replay import replay
 from app.models.fallback import Attempt, FallbackChain
 from app.models.pricing import cost_usd
-from app.observability import events
-from app.routing.decide import DecisionRequest, QuickDecider
-from app.routing.features import TextFeaturesReader
-from app.routing.tokens import TokenCounter
-from app.routing.weights import Policy
+from app.observability.labels import CacheKind
+from app.recording import Outcome, Recording, Request
+from app.routing.router import Router
 from app.stream import RecordedChunks
 
-logger = logging.getLogger(__name__)
-AUTO = "auto"
-BYTES_A_TOKEN = 4  # a usual figure, for estimates that decide nothing
-LONG_BYTES = 50_000  # takes some 10 ms to read
-Read = TypeVar("Read")
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A chat request, whichever API it came through.
-
-    `prompt` goes to the model. `text` is what routing reads of it; `context_text` is the rest, of which only the length
-    counts.
-    """
-
-    request_id: str
-    text: str
-    context_text: str
-    prompt: Prompt
-    user_id: str
-    tier: Tier
-    model: str = AUTO
-    needs: frozenset[Capability] = frozenset()
-    max_output_tokens: int | None = None
+MAX_KEPT_BYTES = 2**20  # of the chunks of a stream that is to be cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +36,7 @@ class Answer:
     cost_usd: float | None
     latency_ms: float
     overhead_ms: float
+    cached: CachedAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,162 +50,144 @@ class StreamedAnswer:
     decision: Decision
     model: str
     attempts: tuple[Attempt, ...]
-    chunks: RecordedChunks
+    chunks: RecordedChunks | AsyncGenerator[Chunk, None]
     started: float
     overhead_ms: float
-    cost_usd: Callable[[Usage], float | None]
+    cached: CachedAnswer | None = None
 
 
 class ChatService:
-    """One per ingress replica. `policy` has to be set before the first query, and is swapped whole at a reload."""
+    """One per ingress replica."""
 
-    def __init__(
-        self,
-        *,
-        catalogue: Catalogue,
-        features: TextFeaturesReader,
-        tokens: TokenCounter,
-        quick: QuickDecider,
-        engine: Callable[[DecisionRequest], Awaitable[Decision]] | None,
-        chain: FallbackChain,
-        unavailable: Callable[[], Mapping[str, str]],
-    ) -> None:
-        self.catalogue = catalogue
-        self.policy: Policy | None = None
-        self.unavailable = unavailable
-        self._features = features
-        self._tokens = tokens
-        self._quick = quick
-        self._engine = engine
+    def __init__(self, router: Router, chain: FallbackChain, recording: Recording, caching: Caching) -> None:
+        self.router = router
+        self.caching = caching
         self._chain = chain
+        self._recording = recording
 
     async def answer(self, ask: Ask) -> Answer:
         """Raises RouterError when no model answers."""
         started = perf_counter()
+        key = self.caching.key(ask)
+        if hit := await self.caching.lookup(key):
+            return await self._answer_again(ask, hit, started)
         query, decision = await self.decide(ask)
-        called = perf_counter()
-        with _failures(decision, started):
-            answered = await self._chain.complete(_models(decision), ask.prompt)
-        returned = perf_counter()
-        cost = self._cost(answered.model, answered.completion.usage)
-        answer = Answer(
-            query=query,
-            decision=decision,
+        request, overhead_ms = Request(ask, query, decision), _ms_since(started)
+        with self._failures(request, started, overhead_ms):
+            stored = self._recording.store(request)  # runs while the model works, and limits its own time
+            call = partial(self._chain.complete, _models(decision), ask.prompt)
+            answered, joined = await self.caching.share(key, call)
+            await asyncio.shield(stored)
+        completion = answered.completion
+        outcome = Outcome(
+            latency_ms=_ms_since(started),
+            overhead_ms=overhead_ms,
             model=answered.model,
-            completion=answered.completion,
+            text=completion.text,
+            usage=completion.usage,
+            cost_usd=0.0 if joined else self.cost_usd(answered.model, completion.usage),
             attempts=answered.attempts,
-            cost_usd=cost,
-            latency_ms=(returned - started) * 1000,
-            overhead_ms=(called - started) * 1000,
         )
-        events.completed(decision, answer.model, answer.completion.usage, cost, answer.latency_ms, answer.attempts)
-        return answer
+        self._recording.ended(request, outcome)
+        if not joined:
+            await self.caching.keep(key, completion, answered.model, outcome.cost_usd)
+        return _answer(request, completion, outcome)
 
     async def stream(self, ask: Ask) -> StreamedAnswer:
         """Returns when the first chunk is there. Raises RouterError when no model begins to answer."""
         started = perf_counter()
+        key = self.caching.key(ask)
+        if hit := await self.caching.lookup(key):
+            return await self._stream_again(ask, hit, started)
         query, decision = await self.decide(ask)
-        overhead_ms = (perf_counter() - started) * 1000
-        with _failures(decision, started):
+        request, overhead_ms = Request(ask, query, decision), _ms_since(started)
+        with self._failures(request, started, overhead_ms):
+            stored = self._recording.store(request)  # runs while the model works, and limits its own time
             streaming = await self._chain.stream(_models(decision), ask.prompt)
+            first_token_ms = _ms_since(started)
+            await asyncio.shield(stored)
 
-        def ended(usage: Usage, error: BaseException | None) -> None:
-            latency_ms = (perf_counter() - started) * 1000
-            if error is not None:
-                events.failed(decision, error, latency_ms)
-                return
-            cost = self._cost(streaming.model, usage)
-            events.completed(decision, streaming.model, usage, cost, latency_ms, streaming.attempts)
+        assembler = Assembler(MAX_KEPT_BYTES) if key else None
 
-        return StreamedAnswer(
-            query=query,
-            decision=decision,
-            model=streaming.model,
-            attempts=streaming.attempts,
-            chunks=RecordedChunks(streaming.chunks, ended),
-            started=started,
-            overhead_ms=overhead_ms,
-            cost_usd=lambda usage: self._cost(streaming.model, usage),
-        )
+        def ended(text: str, usage: Usage, error: BaseException | None) -> None:
+            outcome = Outcome(
+                latency_ms=_ms_since(started),
+                overhead_ms=overhead_ms,
+                model=streaming.model,
+                text=text,
+                usage=usage,
+                cost_usd=self.cost_usd(streaming.model, usage),
+                attempts=streaming.attempts,
+                first_token_ms=first_token_ms,
+                error=error,
+            )
+            self._recording.ended(request, outcome)
+            if assembler and error is None:
+                self.caching.keep_later(key, assembler.completion(), streaming.model, outcome.cost_usd)
+
+        chunks = RecordedChunks(streaming.chunks, ended, assembler)
+        return StreamedAnswer(query, decision, streaming.model, streaming.attempts, chunks, started, overhead_ms)
 
     async def decide(self, ask: Ask) -> tuple[Query, Decision]:
-        """The cheapest stage that is sure decides. Raises when the query is at fault or no model can take it."""
+        """Raises when the query is at fault or no model can take it."""
         started = perf_counter()
         try:
-            query = await self._read(ask)
-            decision = await self._choose(query)
+            query, decision = await self.router.decide(ask)
         except RouterError as error:
-            events.refused(ask.request_id, error)
+            self._recording.refused(ask, error, _ms_since(started))
             raise
-        decision = replace(decision, skipped={Stage.CACHE: Skip.NOT_INSTALLED, **decision.skipped})
-        events.decided(query, decision, (perf_counter() - started) * 1000)
+        self._recording.decided(query, decision, _ms_since(started))
         return query, decision
 
-    async def _choose(self, query: Query) -> Decision:
-        policy, unavailable = self.policy, self.unavailable()
-        if policy is None:
-            raise ConfigError("the routing policy is missing: give the deployment Ingress a user_config")
-        if query.model != AUTO:
-            return self._quick.requested(query, unavailable, policy)
-        quick = self._quick.by_rule(query, unavailable, policy)
-        return quick if isinstance(quick, Decision) else await self._score(query, unavailable, quick, policy)
+    async def _answer_again(self, ask: Ask, hit: CachedAnswer, started: float) -> Answer:
+        request = Request(ask, *cached_decision(ask, hit, self._weights_version()))
+        self._recording.decided(request.query, request.decision, _ms_since(started))
+        await asyncio.shield(self._recording.store(request))
+        completion, latency_ms = hit.completion(), _ms_since(started)
+        outcome = Outcome(latency_ms, latency_ms, hit.model, completion.text, hit.usage, 0.0, cache=CacheKind.EXACT)
+        self._recording.ended(request, outcome)
+        return _answer(request, completion, outcome, hit)
 
-    async def _read(self, ask: Ask) -> Query:
-        """Text features only where something has to be chosen; tokens are counted only where they may matter."""
-        spec = self.catalogue.models.get(ask.model)
-        size = len(ask.text.encode("utf-8", "replace")) + len(ask.context_text.encode("utf-8", "replace"))
-        features = None
-        if ask.model == AUTO:
-            features = await _off_loop(size, self._features.read, ask.text)
-        if spec is not None and size < spec.context_window_tokens - (ask.max_output_tokens or 1):
-            tokens = size // BYTES_A_TOKEN  # a token has at least one byte: it fits, however many there are
-        else:
-            tokens = features.tokens if features else await _off_loop(size, self._tokens.count, ask.text)
-            tokens += await _off_loop(size, self._tokens.count, ask.context_text)
-        return Query(
-            request_id=ask.request_id,
-            text=ask.text,
-            user_id=ask.user_id,
-            tier=ask.tier,
-            model=ask.model,
-            tokens=tokens,
-            needs=ask.needs | {Capability.CHAT},
-            features=features,
-            max_output_tokens=ask.max_output_tokens,
-        )
+    async def _stream_again(self, ask: Ask, hit: CachedAnswer, started: float) -> StreamedAnswer:
+        answer = await self._answer_again(ask, hit, started)
+        options = ask.prompt.parameters.get("stream_options")
+        wanted = isinstance(options, Mapping) and bool(options.get("include_usage"))
+        chunks = replay(hit, usage_wanted=wanted)
+        return StreamedAnswer(answer.query, answer.decision, hit.model, (), chunks, started, answer.overhead_ms, hit)
 
-    async def _score(self, query: Query, unavailable: Mapping[str, str], hint: Hint | None, policy: Policy) -> Decision:
-        """The DecisionEngine's choice; the text features' alone when it is off, late or broken."""
-        request = DecisionRequest(query, unavailable, hint)
-        if self._engine is None:
-            return self._quick.by_text(request, policy, Skip.OFF)
+    def _weights_version(self) -> str:
+        return self.router.policy.version if self.router.policy else ""
+
+    def cost_usd(self, model: str, usage: Usage) -> float | None:
+        return cost_usd(self.router.catalogue.models[model].prices_usd_per_million, usage)
+
+    @contextmanager
+    def _failures(self, request: Request, started: float, overhead_ms: float) -> Iterator[None]:
+        """Records an error that ends a request, the caller's leaving included."""
         try:
-            async with asyncio.timeout(policy.decision_timeout_ms / 1000):
-                return await self._engine(request)
-        except TimeoutError:
-            return self._quick.by_text(request, policy, Skip.LATE)
-        except Exception as error:
-            logger.warning("the decision engine failed: %r", error)
-            return self._quick.by_text(request, policy, Skip.FAILED)
+            yield
+        except BaseException as error:
+            self._recording.ended(request, Outcome(_ms_since(started), overhead_ms, error=error))
+            raise
 
-    def _cost(self, model: str, usage: Usage) -> float | None:
-        return cost_usd(self.catalogue.models[model].prices_usd_per_million, usage)
+
+def _answer(request: Request, completion: Completion, outcome: Outcome, hit: CachedAnswer | None = None) -> Answer:
+    return Answer(
+        query=request.query,
+        decision=request.decision,
+        model=outcome.model or request.decision.model,
+        completion=completion,
+        attempts=outcome.attempts,
+        cost_usd=outcome.cost_usd,
+        latency_ms=outcome.latency_ms,
+        overhead_ms=outcome.overhead_ms,
+        cached=hit,
+    )
+
+
+def _ms_since(started: float) -> float:
+    return (perf_counter() - started) * 1000
 
 
 def _models(decision: Decision) -> tuple[str, ...]:
     return tuple(candidate.model for candidate in decision.candidates)
-
-
-@contextmanager
-def _failures(decision: Decision, started: float) -> Iterator[None]:
-    """Records an error that ends a request, the caller's leaving included."""
-    try:
-        yield
-    except BaseException as error:
-        events.failed(decision, error, (perf_counter() - started) * 1000)
-        raise
-
-
-async def _off_loop(size: int, read: Callable[[str], Read], text: str) -> Read:
-    """Reads a long text in a thread, so that the other requests of this replica go on."""
-    return read(text) if size < LONG_BYTES else await asyncio.to_thread(read, text)

@@ -78,6 +78,7 @@ class Skip(StrEnum):
 class Cause(StrEnum):
     """What decided."""
 
+    CACHE = "cache"  # the same request was answered before
     REQUESTED = "requested"  # the caller named the model
     RULE = "rule"  # a certain rule matched
     SCORED = "scored"  # the multi-factor score, all enabled stages took part

@@ -4,10 +4,13 @@ RouterError                       status  code
 ├── ConfigError                      -    invalid_config            start-up only
 ├── InvalidRequest                  400   invalid_request
 │   ├── UnknownModel                404   model_not_found
+│   ├── UnknownRequest              404   request_not_found
 │   ├── ContextTooLong              400   context_length_exceeded
 │   ├── NotEligible                 400   no_eligible_model         tier, tools, images, JSON
 │   └── BodyTooLarge                413   body_too_large
 ├── NoModelAvailable                503   no_model_available        carries Retry-After
+├── MetricsUnavailable              503   metrics_unavailable
+├── StorageUnavailable              503   storage_unavailable       app/storage/errors.py
 └── UpstreamError                   502   upstream_error
     ├── UpstreamRejected            400   upstream_rejected         the provider calls the request invalid
     ├── UpstreamUnauthorized        502   upstream_unauthorized     our key, not the caller's
@@ -49,6 +52,11 @@ class UnknownModel(InvalidRequest):
     code = "model_not_found"
 
 
+class UnknownRequest(InvalidRequest):
+    status = 404
+    code = "request_not_found"
+
+
 class ContextTooLong(InvalidRequest):
     code = "context_length_exceeded"
 
@@ -65,6 +73,11 @@ class BodyTooLarge(InvalidRequest):
 class NoModelAvailable(RouterError):
     status = 503
     code = "no_model_available"
+
+
+class MetricsUnavailable(RouterError):
+    status = 503
+    code = "metrics_unavailable"
 
 
 class UpstreamError(RouterError):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, ValidationErro
 
 from app.errors import ConfigError
 from app.paths import project_path
+from app.storage.text_policy import TextPolicy
 
 
 class Settings(BaseModel):
@@ -26,6 +27,10 @@ class Settings(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     host: IPvAnyAddress | Literal["localhost"] = "localhost"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    database_url: str = "sqlite:///data/llm-router.db"
+    store_text: TextPolicy = TextPolicy.FULL
+    redis_url: str | None = None
+    enable_caching: bool = True
     enable_ml_routing: bool = True
     request_timeout: Annotated[float, Field(gt=0, le=3600, description="seconds")] = 120.0
     max_retries: Annotated[int, Field(ge=0, le=10)] = 1

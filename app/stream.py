@@ -4,20 +4,25 @@ import asyncio
 from collections.abc import Callable
 
 from app.domain import Chunk, Usage
+from app.memory.cache.assemble import Assembler
 from app.models.fallback import Chunks
 
-Ended = Callable[[Usage, BaseException | None], None]
+Ended = Callable[[str, Usage, BaseException | None], None]
 
 
 class RecordedChunks:
-    """The chunks of an answer. `ended` is called once: at the end, at an error, or when the reader leaves.
+    """The chunks of an answer. `ended` is called once, at the end, at an error, or when the reader leaves.
+
+    It gets the text and the usage so far. `listener` hears every chunk.
 
     Not a generator: closing one that was never read would not close the call to the provider.
     """
 
-    def __init__(self, chunks: Chunks, ended: Ended) -> None:
+    def __init__(self, chunks: Chunks, ended: Ended, listener: Assembler | None = None) -> None:
         self._chunks = chunks
         self._ended: Ended | None = ended
+        self._listener = listener
+        self._text: list[str] = []
         self._usage = Usage()
 
     def __aiter__(self) -> "RecordedChunks":
@@ -32,6 +37,9 @@ class RecordedChunks:
         except BaseException as error:
             self._end(error)
             raise
+        self._text.append(chunk.text)
+        if self._listener is not None:
+            self._listener.add(chunk)
         self._usage = chunk.usage or self._usage
         return chunk
 
@@ -43,4 +51,4 @@ class RecordedChunks:
     def _end(self, error: BaseException | None) -> None:
         ended, self._ended = self._ended, None
         if ended is not None:
-            ended(self._usage, error)
+            ended("".join(self._text), self._usage, error)

@@ -4,7 +4,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from app.memory.cache.build import CacheConfig
 from app.strict import Strict
+
+
+class StorageArgs(Strict):
+    """Where decisions and outcomes are kept; which database is DATABASE_URL's business."""
+
+    pool_size: Annotated[int, Field(ge=1, le=100)] = 5
+    commit_timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    spool_folder: str = "data/spool"
+    spool_max_mb: Annotated[int, Field(ge=1)] = 500
+    retention_days: Annotated[int, Field(ge=1)] = 90
 
 
 class RouterArgs(Strict):
@@ -17,6 +28,8 @@ class RouterArgs(Strict):
     llama_application: str | None = "llama"
     max_body_mb: Annotated[float, Field(gt=0, le=100)] = 10.0
     embedder_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    storage: StorageArgs = StorageArgs()
+    cache: CacheConfig = CacheConfig(semantic=False)
 
 
 class LoraAdapter(Strict):

@@ -27,7 +27,7 @@ from deployments.args import LlamaArgs, RouterArgs
 ROUTER, LLAMA = "deployments.graph:router", "deployments.graph:llama"
 ARGS: dict[str, type[BaseModel]] = {ROUTER: RouterArgs, LLAMA: LlamaArgs}
 DEPLOYMENTS = {
-    ROUTER: ("Ingress", "DecisionEngine", "FeatureExtractor"),
+    ROUTER: ("Ingress", "DecisionEngine", "FeatureExtractor", "MetricsKeeper"),
     LLAMA: ("Llama",),
 }
 WITH_POLICY = ("Ingress", "DecisionEngine")

@@ -23,13 +23,15 @@ def router(args: dict[str, Any]) -> Application:
     from deployments.decision_engine import DecisionEngine
     from deployments.feature_extractor import FeatureExtractor
     from deployments.ingress import Ingress
+    from deployments.metrics import MetricsKeeper
 
     checked = _checked("router", args, RouterArgs)
     catalogue = Catalogue.read(project_path(checked.catalogue))  # once: all replicas have to know the same models
     small = serve.deployment(ray_actor_options={"num_cpus": CPU_SHARE})
     extractor = small(FeatureExtractor).bind(checked)
     engine = small(DecisionEngine).bind(catalogue, extractor)
-    return small(Ingress).bind(checked, catalogue, engine)
+    keeper = small(MetricsKeeper).bind(["Ingress"])
+    return small(Ingress).bind(checked, catalogue, engine, keeper)
 
 
 def llama(args: dict[str, Any]) -> Application:

@@ -1,39 +1,53 @@
 """Ingress: the HTTP API on a Serve replica."""
 
-from collections.abc import Mapping
+import asyncio
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.app import create_api
+from app.api.app import Parts, create_api
 from app.artifacts.llama import llama_path
+from app.caching import Caching
 from app.chat import ChatService
 from app.domain import Decision
+from app.errors import MetricsUnavailable
+from app.memory.cache.answers import AnswerCache
+from app.memory.cache.build import open_caches
+from app.memory.cache.guard_words import GuardConfig
 from app.models.availability import Availability
 from app.models.catalogue import Catalogue
-from app.models.client import ModelClient
 from app.models.clients import build_clients
 from app.models.fallback import FallbackChain
 from app.models.openai import open_session
 from app.observability import logging
+from app.observability.metrics import Metrics
 from app.paths import project_path
+from app.recording import Recording
 from app.routing.decide import DecisionRequest, QuickDecider
 from app.routing.features import TextFeaturesReader
+from app.routing.router import Router
 from app.routing.rules import RuleBook
 from app.routing.tokens import TokenCounter
 from app.settings import environment, read_settings
+from app.storage.store import Store, StoreSettings
+from app.yaml_file import read_yaml
 from deployments.args import RouterArgs
 from deployments.decision_engine import reload_policy
 from deployments.gather import Gather
 from deployments.handles import answer_of
 from deployments.llama_backend import LlamaBackend
+from deployments.metrics import Measured
 
 MAX_BATCH = 32
 CALL_TIMEOUT_S = 2.0
 BYTES_A_MB = 1_000_000
+SCRAPE_TIMEOUT_S = 8.0
 
 
 class WithoutRequestId:
@@ -52,51 +66,91 @@ class WithoutRequestId:
 
 
 @serve.ingress()
-class Ingress:
+class Ingress(Measured):
     """Builds the service once its loop runs; `reconfigure` gives it its policy, at start and at each reload."""
 
-    def __init__(self, args: RouterArgs, catalogue: Catalogue, engine: DeploymentHandle[Any]) -> None:
+    def __init__(
+        self, args: RouterArgs, catalogue: Catalogue, engine: DeploymentHandle[Any], keeper: DeploymentHandle[Any]
+    ) -> None:
         self._args = args
         self._settings = read_settings()
         logging.configure(self._settings)
         self._catalogue = catalogue
         self._engine = engine
+        self._keeper = keeper
+        self.metrics = Metrics(catalogue.models)
 
     async def __serve_build_asgi_app__(self) -> FastAPI:
         backend = LlamaBackend(self._args.llama_application)
         backend.start()
         session = open_session()
         clients = build_clients(self._catalogue, environment(), session, backend)
-        self._service = self._build_service(clients, backend)
+        store = await Store.open(self._store_settings())
+        self._router = self._build_router(backend)
+        settings = self._settings
+        chain = FallbackChain(clients, timeout_s=settings.request_timeout, max_retries=settings.max_retries)
+        caching = Caching(self._open_caches() if settings.enable_caching else None, self.metrics)
+        service = ChatService(self._router, chain, self._recording(store), caching)
 
         async def close() -> None:
+            backend.stop()
             for client in clients.values():
                 await client.close()
             await session.close()
-            backend.stop()
+            await caching.close()
+            await store.close()
 
         max_body_bytes = int(self._args.max_body_mb * BYTES_A_MB)
-        api = create_api(self._service, name=self._settings.app_name, max_body_bytes=max_body_bytes, close=close)
+        parts = Parts(service, store, self._scrape)
+        api = create_api(parts, name=settings.app_name, max_body_bytes=max_body_bytes, close=close)
         api.add_middleware(WithoutRequestId)
         return api
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        self._service.policy = reload_policy("Ingress", user_config, self._service.policy)
+        policy = reload_policy("Ingress", user_config, self._router.policy)
+        self._router.policy = policy
+        self.metrics.build_info(version("llm-router"), policy.version, None)
 
-    def _build_service(self, clients: Mapping[str, ModelClient], backend: LlamaBackend) -> ChatService:
-        args, settings = self._args, self._settings
+    def _build_router(self, backend: LlamaBackend) -> Router:
+        args = self._args
         tokenizer = llama_path() / "tokenizer.json"
-        return ChatService(
+        gather = Gather(self._decide, max_batch=MAX_BATCH, call_timeout_s=CALL_TIMEOUT_S)
+        return Router(
             catalogue=self._catalogue,
             features=TextFeaturesReader.from_files(tokenizer, project_path(args.text_features)),
             tokens=TokenCounter.read(tokenizer),
             quick=QuickDecider(self._catalogue, RuleBook.read(project_path(args.rules), self._catalogue)),
-            engine=Gather(self._decide, max_batch=MAX_BATCH, call_timeout_s=CALL_TIMEOUT_S)
-            if settings.enable_ml_routing
-            else None,
-            chain=FallbackChain(clients, timeout_s=settings.request_timeout, max_retries=settings.max_retries),
+            engine=gather if self._settings.enable_ml_routing else None,
             unavailable=Availability(self._catalogue, environment(), backend).unavailable,
         )
+
+    def _store_settings(self) -> StoreSettings:
+        args = self._args.storage
+        return StoreSettings(
+            url=self._settings.database_url,
+            pool_size=args.pool_size,
+            commit_timeout_s=args.commit_timeout_s,
+            spool_folder=project_path(args.spool_folder),
+            spool_max_mb=args.spool_max_mb,
+            retention_days=args.retention_days,
+        )
+
+    def _open_caches(self) -> AnswerCache:
+        guards = read_yaml(project_path("configs/cache_guards.yaml"), GuardConfig)
+        return open_caches(self._args.cache, guards, redis_url=self._settings.redis_url, detect=lambda _: "en")
+
+    def _recording(self, store: Store) -> Recording:
+        strongest = self._catalogue.strongest().prices_usd_per_million
+        return Recording(self.metrics, store.recorder, self._settings.store_text, strongest)
+
+    async def _scrape(self) -> bytes:
+        """Raises MetricsUnavailable: half of the totals would look like a fall."""
+        try:
+            async with asyncio.timeout(SCRAPE_TIMEOUT_S):
+                text: bytes = await answer_of(self._keeper.scrape.remote())
+        except (TimeoutError, RayError, RayServeException) as error:
+            raise MetricsUnavailable("the metrics cannot be added up now; scrape again") from error
+        return text
 
     async def _decide(self, requests: list[DecisionRequest]) -> list[Decision]:
         decisions: list[Decision] = await answer_of(self._engine.decide.remote(requests))

@@ -20,6 +20,7 @@ CHEAP_CALLS = {
     "fromkeys",
     "items",
     "str",
+    "Query",
     "Wheel",
     "Artifact",
     "Path",

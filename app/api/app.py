@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -10,26 +11,37 @@ from app.api import errors
 from app.api.chat import chat_routes
 from app.api.openai import openai_routes
 from app.api.operations import operations_routes
+from app.api.records import record_routes
 from app.chat import ChatService
+from app.storage.store import Store
 
 DESCRIPTION = "One endpoint in front of many language models: each query goes to the cheapest that answers it well."
 
 
-def create_api(
-    service: ChatService, *, name: str, max_body_bytes: int, close: Callable[[], Awaitable[None]] | None = None
-) -> FastAPI:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the API stands on. `scrape` gives the metrics of all replicas as Prometheus text."""
+
+    service: ChatService
+    store: Store
+    scrape: Callable[[], Awaitable[bytes]]
+
+
+def create_api(parts: Parts, *, name: str, max_body_bytes: int, close: Callable[[], Awaitable[None]]) -> FastAPI:
     """`close` is awaited when the server shuts down."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        if close is not None:
-            await close()
+        await close()
 
     api = FastAPI(title=name, version=version("llm-router"), description=DESCRIPTION, lifespan=lifespan)
     api.state.max_body_bytes = max_body_bytes
     errors.install(api)
-    api.include_router(chat_routes(service))
-    api.include_router(openai_routes(service))
-    api.include_router(operations_routes(service, api.version))
+    api.include_router(chat_routes(parts.service))
+    api.include_router(openai_routes(parts.service))
+    api.include_router(record_routes(parts.store, parts.service.router.catalogue))
+    service = parts.service
+    routes = operations_routes(service.router, parts.store.recorder, service.caching, parts.scrape, api.version)
+    api.include_router(routes)
     return api

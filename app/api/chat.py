@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -11,10 +12,12 @@ from fastapi.responses import StreamingResponse
 
 from app.api import errors, views
 from app.api.failures import failures
-from app.api.request import BoundedRoute, request_id
+from app.api.request import BoundedRoute, no_store, request_id, tenant
 from app.api.schemas import ChatAnswer, ChatBody, ErrorAnswer, RouteAnswer, RouteBody
-from app.chat import Ask, ChatService, StreamedAnswer
+from app.ask import Ask
+from app.chat import ChatService, StreamedAnswer
 from app.domain import Capability, Prompt, Usage
+from app.observability.labels import Endpoint
 
 STREAM = {"text/event-stream": {"schema": {"type": "string", "description": "Events decision, delta, usage, error."}}}
 
@@ -24,31 +27,35 @@ def chat_routes(service: ChatService) -> APIRouter:
 
     @routes.post("/chat", response_model=ChatAnswer, responses={200: {"content": STREAM}}, summary="Ask a question")
     async def chat(body: ChatBody, request: Request) -> Response:
-        ask = _ask(body, request_id(request), stream=body.stream)
+        ask = replace(
+            _ask(body, request, Endpoint.CHAT, stream=body.stream), no_store=not body.cache or no_store(request)
+        )
         if body.stream:
             streamed = await service.stream(ask)
-            return StreamingResponse(_events(streamed), 200, views.headers(streamed), "text/event-stream")
+            return StreamingResponse(_events(service, streamed), 200, views.headers(streamed), "text/event-stream")
         answer = await service.answer(ask)
         return Response(orjson.dumps(views.chat_answer(answer)), 200, views.headers(answer), "application/json")
 
     @routes.post("/route", response_model=RouteAnswer, summary="See the decision, without calling a model")
     async def route(body: RouteBody, request: Request) -> Response:
         started = perf_counter()
-        query, decision = await service.decide(_ask(body, request_id(request), stream=False))
+        query, decision = await service.decide(_ask(body, request, Endpoint.ROUTE, stream=False))
         headers = views.decision_headers(decision, decision.model, (perf_counter() - started) * 1000)
         return Response(orjson.dumps(views.route_answer(query, decision)), 200, headers, "application/json")
 
     return routes
 
 
-def _ask(body: RouteBody, id_: str, *, stream: bool) -> Ask:
+def _ask(body: RouteBody, request: Request, endpoint: Endpoint, *, stream: bool) -> Ask:
     if isinstance(body.context, str):
         before = [{"role": "system", "content": body.context}] if body.context.strip() else []
     else:
         before = [message.model_dump() for message in body.context or ()]
     messages = [*before, {"role": "user", "content": body.query}]
     return Ask(
-        request_id=id_,
+        request_id=request_id(request),
+        tenant=tenant(request),
+        endpoint=endpoint,
         text=body.query,
         context_text="\n".join(message["content"] for message in before),
         prompt=Prompt(messages),
@@ -59,7 +66,7 @@ def _ask(body: RouteBody, id_: str, *, stream: bool) -> Ask:
     )
 
 
-async def _events(answer: StreamedAnswer) -> AsyncIterator[bytes]:
+async def _events(service: ChatService, answer: StreamedAnswer) -> AsyncIterator[bytes]:
     """The decision, the text as it comes, the usage. An error after the first chunk is an event of its own."""
     usage = Usage()
     try:
@@ -75,7 +82,8 @@ async def _events(answer: StreamedAnswer) -> AsyncIterator[bytes]:
         yield _event("error", errors.error_body("", ours.status, ours.code, ours.message, ours.param, id_))
         return
     latency_ms = round((perf_counter() - answer.started) * 1000, 2)
-    yield _event("usage", {**views.usage(usage, answer.cost_usd(usage)), "latency_ms": latency_ms})
+    cost = 0.0 if answer.cached else service.cost_usd(answer.model, usage)
+    yield _event("usage", {**views.usage(usage, cost), "latency_ms": latency_ms})
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:

@@ -6,16 +6,17 @@ from pydantic import BaseModel
 
 MEANINGS = {
     400: "The body is not JSON, the query is longer than every context window, or no model may take it.",
-    404: "The model is not in the catalogue.",
+    404: "The model is not in the catalogue, or the request is not stored.",
     413: "The body is too large.",
     422: "A field is missing or wrong (under /v1 this is 400).",
     429: "The providers limit the rate. Carries Retry-After.",
     500: "The router failed; the log has the request id.",
     502: "Every candidate failed.",
-    503: "No model is available now. Carries Retry-After.",
+    503: "No model, or no database, is available now. Carries Retry-After.",
     504: "No candidate answered in time.",
 }
 
 
-def failures(shape: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": shape, "description": meaning} for status, meaning in MEANINGS.items()}
+def failures(shape: type[BaseModel], *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Those of `statuses`; all of them when none is named."""
+    return {status: {"model": shape, "description": MEANINGS[status]} for status in statuses or MEANINGS}

@@ -10,13 +10,15 @@ from fastapi.responses import StreamingResponse
 
 from app.api import errors, views
 from app.api.failures import failures
-from app.api.request import BoundedRoute, request_id
+from app.api.request import BoundedRoute, no_store, request_id, tenant
 from app.api.schemas import CompletionBody, CompletionErrorAnswer
-from app.chat import AUTO, Ask, ChatService, StreamedAnswer
+from app.ask import AUTO, Ask
+from app.chat import ChatService, StreamedAnswer
 from app.domain import Capability, Prompt
 from app.errors import InvalidRequest
+from app.observability.labels import Endpoint
 
-OWN_FIELDS = {"messages", "model", "stream", "user_tier"}
+OWN_FIELDS = {"messages", "model", "stream", "user_tier", "cache"}
 PATH = "/v1/chat/completions"
 
 
@@ -29,7 +31,7 @@ def openai_routes(service: ChatService) -> APIRouter:
     @routes.post("/chat/completions", summary="Chat completion in OpenAI's format", response_model=dict[str, Any])
     async def completions(body: CompletionBody, request: Request) -> Response:
         raw = orjson.loads(await request.body())
-        ask = _ask(body, raw, request_id(request))
+        ask = _ask(body, raw, request)
         if body.stream:
             streamed = await service.stream(ask)
             return StreamingResponse(_events(streamed), 200, views.headers(streamed), "text/event-stream")
@@ -38,7 +40,7 @@ def openai_routes(service: ChatService) -> APIRouter:
 
     @routes.get("/models", summary="The catalogue in OpenAI's format", response_model=dict[str, Any])
     async def models() -> Response:
-        ids = [AUTO, *service.catalogue.models]
+        ids = [AUTO, *service.router.catalogue.models]
         return Response(
             orjson.dumps({"object": "list", "data": [{"id": id_, **owner} for id_ in ids]}),
             media_type="application/json",
@@ -47,7 +49,7 @@ def openai_routes(service: ChatService) -> APIRouter:
     return routes
 
 
-def _ask(body: CompletionBody, raw: dict[str, Any], id_: str) -> Ask:
+def _ask(body: CompletionBody, raw: dict[str, Any], request: Request) -> Ask:
     """`raw` goes to the model as it came; `body` is only what routing has to understand."""
     texts = [_text(message.content) for message in body.messages]
     asked = [i for i, message in enumerate(body.messages) if message.role == "user" and texts[i].strip()]
@@ -56,7 +58,10 @@ def _ask(body: CompletionBody, raw: dict[str, Any], id_: str) -> Ask:
             "no user message with text: there is nothing to route by; add one, or name a model", param="messages"
         )
     return Ask(
-        request_id=id_,
+        request_id=request_id(request),
+        tenant=tenant(request),
+        endpoint=Endpoint.COMPLETIONS,
+        no_store=not body.cache or no_store(request),
         text=texts.pop(asked[-1]) if asked else "",
         context_text="\n".join(texts) + (orjson.dumps(body.tools).decode() if body.tools else ""),
         prompt=Prompt(raw["messages"], {key: value for key, value in raw.items() if key not in OWN_FIELDS}),

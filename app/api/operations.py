@@ -1,34 +1,53 @@
-"""What an operator asks: is it well, and which models are there."""
+"""What an operator asks: is it well, which models are there, and what the metrics say."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, Response
 
 from app.api import views
 from app.api.schemas import HealthAnswer, ModelsAnswer
-from app.chat import ChatService
+from app.caching import Caching
+from app.routing.router import Router
+from app.storage.recorder import Recorder
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def operations_routes(service: ChatService, version: str) -> APIRouter:
+def operations_routes(
+    router: Router, recorder: Recorder, caching: Caching, scrape: Callable[[], Awaitable[bytes]], version: str
+) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["operations"])
 
     @routes.get("/health", response_model=HealthAnswer, summary="Is the router well")
     async def health() -> Response:
-        unavailable = service.unavailable()
-        models = service.catalogue.models
+        """Answers from what is known, without asking anybody: it answers when the others hang."""
+        unavailable, models = router.unavailable(), router.catalogue.models
+        storage = recorder.status()
+        well = len(unavailable) < len(models) and storage.state == "ok"
+        services: dict[str, Any] = {
+            "models": views.available(list(models), unavailable),
+            "storage": storage,
+            "cache": caching.status(),
+        }
         content = {
-            "status": "ok" if len(unavailable) < len(models) else "degraded",
+            "status": "ok" if well else "degraded",
             "version": version,
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "services": {"models": views.available(list(models), unavailable)},
+            "services": services,
         }
         return Response(orjson.dumps(content), media_type="application/json")
 
     @routes.get("/models", response_model=ModelsAnswer, summary="The catalogue, with what is available")
     async def models() -> Response:
-        unavailable = service.unavailable()
-        content = {"models": [views.model(spec, unavailable) for spec in service.catalogue.models.values()]}
+        unavailable = router.unavailable()
+        content = {"models": [views.model(spec, unavailable) for spec in router.catalogue.models.values()]}
         return Response(orjson.dumps(content), media_type="application/json")
+
+    @routes.get("/metrics", summary="Metrics of all replicas in Prometheus text", response_class=Response)
+    async def metrics() -> Response:
+        return Response(await scrape(), media_type=PROMETHEUS)
 
     return routes

@@ -9,8 +9,10 @@ import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from app.errors import BodyTooLarge
+from app.errors import BodyTooLarge, InvalidRequest
 
+DEFAULT_TENANT = "default"
+TENANT = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 REQUEST_ID = re.compile(r"[!-~]{1,200}")
 
 
@@ -21,6 +23,19 @@ def request_id(request: Request) -> str:
         given = request.headers.get("x-request-id", "")
         known = request.state.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
     return known
+
+
+def tenant(request: Request) -> str:
+    """Whose data this is: the header X-Tenant-ID. Raises InvalidRequest when it is malformed."""
+    given = request.headers.get("x-tenant-id", DEFAULT_TENANT)
+    if not TENANT.fullmatch(given):
+        raise InvalidRequest("X-Tenant-ID has to be 1 to 64 letters, digits or one of . _ : -", param="X-Tenant-ID")
+    return given
+
+
+def no_store(request: Request) -> bool:
+    """Whether the caller forbids caches by `Cache-Control: no-store`."""
+    return "no-store" in request.headers.get("cache-control", "").lower()
 
 
 class BoundedRequest(Request):

@@ -49,6 +49,7 @@ class ChatBody(RouteBody):
     """A query to be routed and answered."""
 
     stream: bool = Field(default=False, description="Answer with server-sent events: decision, deltas, usage.")
+    cache: bool = Field(default=True, description="false: neither answer from the cache nor keep the answer there.")
 
 
 class CandidateView(BaseModel):
@@ -98,6 +99,7 @@ class RoutingMetadata(BaseModel):
     request_id: str
     reason: Cause = Field(description="What decided.")
     rule: str | None = Field(description="The rule that matched, certain or as a hint.")
+    cache_age_s: float | None = Field(description="How old the answer is, when it comes from the cache.")
     confidence: float = Field(description="0.5 (a tie) to 1.")
     alternatives: list[CandidateView] = Field(description="The other candidates, best first.")
     fallback: list[str] = Field(description="Models that failed before this one answered, as model:error.")
@@ -166,7 +168,10 @@ class HealthAnswer(BaseModel):
     status: Literal["ok", "degraded"] = Field(description="degraded: no model is available.")
     version: str
     timestamp: str = Field(description="ISO 8601, UTC.")
-    services: dict[str, str] = Field(examples=[{"models": "1/3 available"}])
+    services: dict[str, Any] = Field(
+        description="Models available; state of storage with its last success and the rows that wait in the spool.",
+        examples=[{"models": "1/3 available"}],
+    )
 
 
 def _clean_content(content: str | list[dict[str, Any]] | None) -> str | list[dict[str, Any]] | None:
@@ -206,3 +211,4 @@ class CompletionBody(BaseModel):
     tools: list[dict[str, Any]] | None = Field(default=None, description="Tools that the model may call.")
     response_format: dict[str, Any] | None = Field(default=None, description="Asks for JSON.")
     user_tier: Tier = Field(default=Tier.FREE, description="The user's tier. An addition to OpenAI's format.")
+    cache: bool = Field(default=True, description="false: no cache for this request. An addition to OpenAI's format.")

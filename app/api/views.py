@@ -1,6 +1,7 @@
 """Decisions, models and usage as plain JSON values, and the headers of every answer."""
 
 from collections.abc import Mapping, Sequence
+from time import time
 from typing import Any
 
 from app.chat import Answer, StreamedAnswer
@@ -65,6 +66,7 @@ def routing_metadata(answer: Answer | StreamedAnswer) -> dict[str, Any]:
         "request_id": decision.request_id,
         "reason": decision.cause,
         "rule": decision.rule,
+        "cache_age_s": None if answer.cached is None else round(time() - answer.cached.created_at, 3),
         "confidence": round(decision.confidence, 4),
         "alternatives": [candidate(item) for item in decision.candidates if item.model != answer.model],
         "fallback": [f"{attempt.model}:{attempt.code}" for attempt in answer.attempts],

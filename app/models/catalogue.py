@@ -89,6 +89,14 @@ class Catalogue:
 
     models: Mapping[str, ModelSpec]
 
+    def strongest(self) -> ModelSpec:
+        """Of the highest quality tier; of several the one with the dearest output, an unknown price being cheapest."""
+        tiers = list(QualityTier)
+        return max(
+            self.models.values(),
+            key=lambda spec: (tiers.index(spec.quality_tier), spec.prices_usd_per_million.output or 0.0),
+        )
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises ConfigError, naming the file and the key."""

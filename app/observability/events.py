@@ -57,17 +57,23 @@ def refused(request_id: str, error: RouterError) -> None:
 
 def failed(decision: Decision, error: BaseException, latency_ms: float) -> None:
     """A decision without a whole answer. The error's message stays out: it may quote the prompt."""
-    left = isinstance(error, asyncio.CancelledError)
-    code = CLIENT_LEFT if left else error.code if isinstance(error, RouterError) else type(error).__name__
+    code = code_of(error)
     _emit(
         "failure",
-        level=logging.INFO if left else logging.WARNING,
+        level=logging.INFO if code == CLIENT_LEFT else logging.WARNING,
         request_id=decision.request_id,
         model=decision.model,
         cause=decision.cause,
         error=code,
         latency_ms=round(latency_ms, 2),
     )
+
+
+def code_of(error: BaseException) -> str:
+    """A stable word for what went wrong."""
+    if isinstance(error, asyncio.CancelledError):
+        return CLIENT_LEFT
+    return error.code if isinstance(error, RouterError) else type(error).__name__
 
 
 def _emit(event: str, *, level: int = logging.INFO, **fields: object) -> None:

@@ -14,7 +14,7 @@ from tests.fakes.model import FakeModel, Hang, Item
 async def begun(*script: Item) -> tuple[RecordedChunks, FakeModel, list[BaseException | None]]:
     model, ends = FakeModel(script), list[BaseException | None]()
     streaming = await FallbackChain({"m": model}, timeout_s=5, max_retries=0).stream(["m"], Prompt([]))
-    return RecordedChunks(streaming.chunks, lambda _, error: ends.append(error)), model, ends
+    return RecordedChunks(streaming.chunks, lambda _text, _usage, error: ends.append(error)), model, ends
 
 
 async def test_a_whole_answer_ends_without_an_error() -> None:

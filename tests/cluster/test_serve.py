@@ -17,6 +17,7 @@ pytestmark = pytest.mark.cluster
 
 CHAT, ROUTE = "/api/v1/chat", "/api/v1/route"
 SCORED = {"query": "Is 91 a prime number?", "user_id": "u"}
+FRESH = {**SCORED, "cache": False, "model": "strong"}
 
 
 def route(cluster: Cluster, **changes: Any) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def route(cluster: Cluster, **changes: Any) -> dict[str, Any]:
 def test_the_router_answers_while_llama_loads(cluster: Cluster) -> None:
     health = cluster.http.get("/api/v1/health").json()
     assert health["status"] == "ok"
-    answer = cluster.http.post(CHAT, json={**SCORED, "model": "strong"})
+    answer = cluster.http.post(CHAT, json=FRESH)
     assert answer.json()["response"] == "Paris"
     assert answer.headers.get_list("x-request-id") == [answer.json()["routing_metadata"]["request_id"]]
 
@@ -37,14 +38,14 @@ def test_the_router_answers_while_llama_loads(cluster: Cluster) -> None:
 def test_the_embedding_takes_part_in_the_decision(cluster: Cluster) -> None:
     wait_until(lambda: route(cluster)["cause"] == "scored", 30, "the embedding")
     decision = route(cluster, query="How do vaccines train the immune system of an infant?")
-    assert decision["skipped"] == dict.fromkeys(("cache", "classifier", "memory"), "not_installed")
+    assert decision["skipped"] == dict.fromkeys(("classifier", "memory"), "not_installed")
     assert decision["domain"] in ("health", "science")
 
 
 def test_a_client_that_leaves_stops_the_call_to_the_provider(cluster: Cluster, upstream: FakeUpstream) -> None:
     upstream.left.clear()
     upstream.behaviours.append(hang(sse(chat_chunk("Pa"))))
-    body = {**SCORED, "model": "strong", "stream": True}
+    body = {**FRESH, "stream": True}
     with cluster.http.stream("POST", CHAT, json=body) as response:
         assert next(response.iter_lines()) == "event: decision"
     wait_until(upstream.left.is_set, 10, "the end of the provider's call")

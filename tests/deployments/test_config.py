@@ -45,7 +45,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "unknown application": (lambda c: router(c).update(import_path="deployments.graph:rooter"), "unknown application"),
     "unknown argument": (
         lambda c: router(c)["args"].update(catalog="x"),
-        "args: catalog: unknown key; allowed here: cat",
+        "args: catalog: unknown key; allowed here: cache, catalogue",
     ),
     "wrong type": (
         lambda c: router(c)["args"].update(max_body_mb="ten"),

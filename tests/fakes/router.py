@@ -4,24 +4,36 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import yaml
+from prometheus_client import generate_latest
 
-from app.api.app import create_api
+from app.api.app import Parts, create_api
+from app.caching import Caching
 from app.chat import ChatService
+from app.memory.cache.answers import AnswerCache
+from app.memory.cache.build import CacheConfig, open_caches
+from app.memory.cache.guard_words import GuardConfig
 from app.models.availability import Availability
 from app.models.catalogue import Catalogue, ModelSpec
 from app.models.clients import build_clients
 from app.models.fallback import FallbackChain
 from app.models.openai import open_session
+from app.observability.metrics import Metrics
 from app.paths import project_path
+from app.recording import Recording
 from app.routing.decide import QuickDecider
 from app.routing.features import TextFeaturesReader
+from app.routing.router import Router
 from app.routing.rules import RuleBook
 from app.routing.tokens import TokenCounter
 from app.routing.weights import Policy
+from app.storage.store import Store, StoreSettings
+from app.storage.text_policy import TextPolicy
+from app.yaml_file import read_yaml
 from tests.fakes.local import FakeLocalBackend
 from tests.fakes.upstream import FakeUpstream, running_upstream
 
@@ -77,26 +89,59 @@ class FakeRouter:
     service: ChatService
     upstream: FakeUpstream
     local: FakeLocalBackend
+    store: Store
+
+
+def make_router(models: Catalogue, tokenizer: Path, local: FakeLocalBackend) -> Router:
+    router = Router(
+        catalogue=models,
+        features=TextFeaturesReader.from_files(tokenizer, project_path("configs/text_features.yaml")),
+        tokens=TokenCounter.read(tokenizer),
+        quick=QuickDecider(models, RuleBook.read(project_path("configs/rules.yaml"), models)),
+        engine=None,
+        unavailable=Availability(models, KEYS, local).unavailable,
+    )
+    router.policy = shipped_policy()
+    return router
+
+
+def in_process_cache() -> AnswerCache:
+    guards = read_yaml(project_path("configs/cache_guards.yaml"), GuardConfig)
+    return open_caches(CacheConfig(semantic=False), guards, redis_url=None, detect=lambda _: "en")
+
+
+@asynccontextmanager
+async def running_store(folder: Path) -> AsyncIterator[Store]:
+    """On a SQLite file in `folder`."""
+    settings = StoreSettings(f"sqlite:///{folder}/router.db", 2, 1.0, folder / "spool", 10, 90)
+    store = await Store.open(settings)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 @asynccontextmanager
 async def running_router(tokenizer: Path, *, max_retries: int = 0, timeout_s: float = 5.0) -> AsyncIterator[FakeRouter]:
-    async with running_upstream() as upstream, open_session() as session:
-        models, local = catalogue(upstream.url), FakeLocalBackend()
-        clients = build_clients(models, KEYS, session, local)
-        service = ChatService(
-            catalogue=models,
-            features=TextFeaturesReader.from_files(tokenizer, project_path("configs/text_features.yaml")),
-            tokens=TokenCounter.read(tokenizer),
-            quick=QuickDecider(models, RuleBook.read(project_path("configs/rules.yaml"), models)),
-            engine=None,
-            chain=FallbackChain(clients, timeout_s=timeout_s, max_retries=max_retries),
-            unavailable=Availability(models, KEYS, local).unavailable,
-        )
-        service.policy = shipped_policy()
-        api = create_api(service, name="llm-router", max_body_bytes=1_000_000)
-        transport = httpx.ASGITransport(api, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://router") as http:
-            yield FakeRouter(http, service, upstream, local)
-        for client in clients.values():
-            await client.close()
+    with TemporaryDirectory() as folder:
+        async with running_upstream() as upstream, open_session() as session, running_store(Path(folder)) as store:
+            models, local = catalogue(upstream.url), FakeLocalBackend()
+            clients = build_clients(models, KEYS, session, local)
+            chain = FallbackChain(clients, timeout_s=timeout_s, max_retries=max_retries)
+            metrics = Metrics(models.models)
+            recording = Recording(metrics, store.recorder, TextPolicy.FULL, models.strongest().prices_usd_per_million)
+            caching = Caching(in_process_cache(), metrics)
+            service = ChatService(make_router(models, tokenizer, local), chain, recording, caching)
+
+            async def scrape() -> bytes:
+                return generate_latest(metrics.registry)
+
+            async def close() -> None:
+                for client in clients.values():
+                    await client.close()
+
+            api = create_api(Parts(service, store, scrape), name="llm-router", max_body_bytes=1_000_000, close=close)
+            transport = httpx.ASGITransport(api, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://router") as http:
+                yield FakeRouter(http, service, upstream, local, store)
+            await close()

@@ -78,7 +78,13 @@ def running_router(folder: Path, config: dict[str, Any], **variables: str) -> It
     path.write_text(yaml.safe_dump(config))
     config["http_options"]["port"] = port
     url, started = f"http://127.0.0.1:{port}", time.monotonic()
-    given = {"PORT": str(port), "RAY_ADDRESS": "local", "TEST_KEY": KEY, **variables}
+    given = {
+        "PORT": str(port),
+        "RAY_ADDRESS": "local",
+        "TEST_KEY": KEY,
+        "DATABASE_URL": f"sqlite:///{folder}/router.db",
+    }
+    given |= variables
     with (
         running([sys.executable, "-m", "deployments.launch", str(path)], log, given) as process,
         httpx.Client(base_url=url, timeout=60) as http,
@@ -100,6 +106,7 @@ def running_router(folder: Path, config: dict[str, Any], **variables: str) -> It
 def cluster_config(folder: Path, upstream_url: str) -> dict[str, Any]:
     """The shipped serve_config.yaml with a catalogue of its own: Llama, and two models behind `upstream_url`."""
     config: dict[str, Any] = yaml.safe_load(project_path("serve_config.yaml").read_text())
+    config["applications"][0]["args"]["storage"]["spool_folder"] = str(folder / "spool")
     models = yaml.safe_load(project_path("configs/models.yaml").read_text())["models"]
     local = next(model for model in models if model["id"] == "llama")
     far = {

@@ -125,7 +125,7 @@ async def test_a_provider_that_hangs_is_given_up(tokenizer: Any) -> None:
 
 
 async def test_no_model_at_all(router: FakeRouter) -> None:
-    router.service.unavailable = lambda: dict.fromkeys(router.service.catalogue.models, "loading")
+    router.service.router.unavailable = lambda: dict.fromkeys(router.service.router.catalogue.models, "loading")
     response = await router.http.post(CHAT, json=GOOD)
     assert (response.status_code, response.json()["error"]["code"]) == (503, "no_model_available")
     assert int(response.headers["retry-after"]) > 0
@@ -152,7 +152,7 @@ async def test_an_unexpected_error_tells_nothing_of_the_inside(
     def broken(*_: object) -> None:
         raise RuntimeError("secret of the inside")
 
-    monkeypatch.setattr(router.service, "_read", broken)
+    monkeypatch.setattr(router.service.router, "_read", broken)
     response = await router.http.post(CHAT, json=GOOD)
     assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
     assert "secret" not in response.text

@@ -1,0 +1,72 @@
+"""What is kept of requests: feedback, one request explained, statistics, and the end of a user's data."""
+
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.failures import failures
+from app.api.record_schemas import DeletedAnswer, ExplainAnswer, FeedbackAnswer, FeedbackBody, StatisticsAnswer
+from app.api.request import BoundedRoute, tenant
+from app.api.schemas import ErrorAnswer
+from app.errors import InvalidRequest, UnknownRequest
+from app.models.catalogue import Catalogue
+from app.storage.records import Feedback
+from app.storage.store import Store
+
+WINDOW = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+UNIT_S = {"m": 60, "h": 3600, "d": 86_400}
+Window = Annotated[str, Query(description="How far back: minutes, hours or days, such as 30m, 24h, 7d.")]
+
+
+def record_routes(store: Store, catalogue: Catalogue) -> APIRouter:
+    routes = APIRouter(
+        prefix="/api/v1", tags=["records"], route_class=BoundedRoute, responses=failures(ErrorAnswer, 404, 422, 503)
+    )
+    prices = {spec.id: spec.prices_usd_per_million for spec in catalogue.models.values()}
+    strongest = catalogue.strongest().id
+
+    @routes.post("/feedback", response_model=FeedbackAnswer, summary="Rate an answer; the last rating wins")
+    async def feedback(body: FeedbackBody, request: Request) -> Response:
+        given = Feedback(body.request_id, body.rating, body.comment, datetime.now(UTC))
+        if not await store.repository.rate(tenant(request), given):
+            raise unknown(body.request_id)
+        return _json({"request_id": body.request_id, "rating": body.rating})
+
+    @routes.get("/requests/{request_id}", response_model=ExplainAnswer, summary="One decision explained")
+    async def explain(request_id: str, request: Request) -> Response:
+        found = await store.repository.explain(tenant(request), request_id)
+        if found is None:
+            raise unknown(request_id)
+        return _json(asdict(found))
+
+    @routes.get("/stats", response_model=StatisticsAnswer, summary="Traffic, cost and savings in a window of time")
+    async def stats(window: Window = "24h") -> Response:
+        return _json(asdict(await store.statistics(_window(window), prices, strongest)))
+
+    @routes.delete("/users/{user_id}", response_model=DeletedAnswer, summary="Delete all that is kept of one user")
+    async def delete_user(user_id: str, request: Request) -> Response:
+        return _json(asdict(await store.repository.delete_user(tenant(request), user_id)))
+
+    return routes
+
+
+def unknown(request_id: str) -> UnknownRequest:
+    return UnknownRequest(
+        f"no request {request_id} is stored for this tenant; take the id from X-Request-ID or routing_metadata",
+        param="request_id",
+    )
+
+
+def _window(given: str) -> timedelta:
+    match = WINDOW.fullmatch(given)
+    if match is None:
+        raise InvalidRequest(f"window: {given[:20]!r} is not a time; write 30m, 24h or 7d", param="window")
+    return timedelta(seconds=int(match[1]) * UNIT_S[match[2]])
+
+
+def _json(content: Any) -> Response:
+    return Response(orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS), media_type="application/json")

@@ -1,0 +1,29 @@
+"""A chat request in plain Python, whichever API it came through."""
+
+from dataclasses import dataclass
+
+from app.domain import Capability, Prompt, Tier
+from app.observability.labels import Endpoint
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """`prompt` goes to the model. `text` is what routing reads of it; of `context_text`, the rest, only the length.
+
+    `no_store`: neither answered from a cache nor kept in one.
+    """
+
+    request_id: str
+    text: str
+    context_text: str
+    prompt: Prompt
+    user_id: str
+    tier: Tier
+    tenant: str = "default"
+    endpoint: Endpoint = Endpoint.CHAT
+    no_store: bool = False
+    model: str = AUTO
+    needs: frozenset[Capability] = frozenset()
+    max_output_tokens: int | None = None

@@ -1,0 +1,81 @@
+"""The caches as the router uses them: look up, store, and never fail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import time
+
+import numpy
+from numpy.typing import ArrayLike
+
+from app.domain import Completion
+from app.memory.cache.entry import CachedAnswer
+from app.memory.cache.exact import ExactCache
+from app.memory.cache.guard_reader import GuardReader
+from app.memory.cache.keys import CacheKey, SemanticQuery
+from app.memory.cache.semantic import Match, SemanticCache
+from app.memory.cache.shield import CacheState, CacheStatus, Shield
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A semantic cache and the reader of what its guards compare."""
+
+    cache: SemanticCache
+    reader: GuardReader
+    shield: Shield
+
+
+class AnswerCache:
+    """No method but `delete_tenant` raises, whatever happens to the stores. `semantic` is None when it is off."""
+
+    def __init__(self, exact: ExactCache, shield: Shield, semantic: Guarded | None, max_answer_bytes: int) -> None:
+        self._exact = exact
+        self._shield = shield
+        self._semantic = semantic
+        self._max_answer_bytes = max_answer_bytes
+
+    async def lookup_exact(self, key: CacheKey) -> CachedAnswer | None:
+        return await self._shield.lookup(lambda: self._exact.get(key))
+
+    async def lookup_semantic(self, query: SemanticQuery, vector: ArrayLike) -> Match | None:
+        """`vector` is the embedding of `query.text`."""
+        if self._semantic is None:
+            return None
+        cache, features = self._semantic.cache, self._semantic.reader.read(query.text)
+        unit = numpy.asarray(vector, numpy.float32)
+        return await self._semantic.shield.lookup(lambda: cache.find(query.scope, unit, features))
+
+    async def store(
+        self,
+        completion: Completion,
+        *,
+        model: str,
+        cost_usd: float | None,
+        key: CacheKey,
+        query: SemanticQuery | None,
+        vector: ArrayLike | None,
+    ) -> None:
+        """Keeps a complete answer; others are passed over. Without `query` or `vector`, in the exact cache alone."""
+        answer = CachedAnswer.of(completion, model=model, cost_usd=cost_usd, now=time())
+        if answer is None or len(answer.body) > self._max_answer_bytes:
+            return
+        await self._shield.write(lambda: self._exact.put(key, answer))
+        if self._semantic is not None and query is not None and vector is not None:
+            cache, features = self._semantic.cache, self._semantic.reader.read(query.text)
+            unit = numpy.asarray(vector, numpy.float32)
+            await self._semantic.shield.write(lambda: cache.put(query.scope, unit, features, answer))
+
+    async def delete_tenant(self, tenant: str) -> None:
+        """Takes its time, and raises when a store is down: who asks for this wants to know."""
+        await self._exact.delete_tenant(tenant)
+        if self._semantic is not None:
+            await self._semantic.cache.delete_tenant(tenant)
+
+    def status(self) -> Mapping[str, CacheStatus]:
+        semantic = self._semantic.shield.status() if self._semantic else CacheStatus(CacheState.OFF)
+        return {"exact": self._shield.status(), "semantic": semantic}
+
+    async def close(self) -> None:
+        await self._shield.write(self._exact.close)
+        if self._semantic is not None:
+            await self._semantic.shield.write(self._semantic.cache.close)

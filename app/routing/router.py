@@ -1,0 +1,100 @@
+"""From a request to a decision: read it, then let the cheapest stage that is sure decide."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from app.ask import AUTO, Ask
+from app.domain import Capability, Decision, Hint, Query, Skip
+from app.errors import ConfigError
+from app.models.catalogue import Catalogue
+from app.routing.decide import DecisionRequest, QuickDecider
+from app.routing.features import TextFeaturesReader
+from app.routing.tokens import TokenCounter
+from app.routing.weights import Policy
+
+logger = logging.getLogger(__name__)
+BYTES_A_TOKEN = 4  # a usual figure, for estimates that decide nothing
+LONG_BYTES = 50_000  # takes some 10 ms to read
+Read = TypeVar("Read")
+
+
+class Router:
+    """One per ingress replica. `policy` has to be set before the first query, and is swapped whole at a reload."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        features: TextFeaturesReader,
+        tokens: TokenCounter,
+        quick: QuickDecider,
+        engine: Callable[[DecisionRequest], Awaitable[Decision]] | None,
+        unavailable: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self.catalogue = catalogue
+        self.policy: Policy | None = None
+        self.unavailable = unavailable
+        self._features = features
+        self._tokens = tokens
+        self._quick = quick
+        self._engine = engine
+
+    async def decide(self, ask: Ask) -> tuple[Query, Decision]:
+        """Raises RouterError when the query is at fault or no model can take it."""
+        query = await self._read(ask)
+        decision = await self._choose(query)
+        return query, decision
+
+    async def _choose(self, query: Query) -> Decision:
+        policy, unavailable = self.policy, self.unavailable()
+        if policy is None:
+            raise ConfigError("the routing policy is missing: give the deployment Ingress a user_config")
+        if query.model != AUTO:
+            return self._quick.requested(query, unavailable, policy)
+        quick = self._quick.by_rule(query, unavailable, policy)
+        return quick if isinstance(quick, Decision) else await self._score(query, unavailable, quick, policy)
+
+    async def _read(self, ask: Ask) -> Query:
+        """Text features only where something has to be chosen; tokens are counted only where they may matter."""
+        spec = self.catalogue.models.get(ask.model)
+        size = len(ask.text.encode("utf-8", "replace")) + len(ask.context_text.encode("utf-8", "replace"))
+        features = None
+        if ask.model == AUTO:
+            features = await _off_loop(size, self._features.read, ask.text)
+        if spec is not None and size < spec.context_window_tokens - (ask.max_output_tokens or 1):
+            tokens = size // BYTES_A_TOKEN  # a token has at least one byte: it fits, however many there are
+        else:
+            tokens = features.tokens if features else await _off_loop(size, self._tokens.count, ask.text)
+            tokens += await _off_loop(size, self._tokens.count, ask.context_text)
+        return Query(
+            request_id=ask.request_id,
+            text=ask.text,
+            user_id=ask.user_id,
+            tier=ask.tier,
+            model=ask.model,
+            tokens=tokens,
+            needs=ask.needs | {Capability.CHAT},
+            features=features,
+            max_output_tokens=ask.max_output_tokens,
+        )
+
+    async def _score(self, query: Query, unavailable: Mapping[str, str], hint: Hint | None, policy: Policy) -> Decision:
+        """The DecisionEngine's choice; the text features' alone when it is off, late or broken."""
+        request = DecisionRequest(query, unavailable, hint)
+        if self._engine is None:
+            return self._quick.by_text(request, policy, Skip.OFF)
+        try:
+            async with asyncio.timeout(policy.decision_timeout_ms / 1000):
+                return await self._engine(request)
+        except TimeoutError:
+            return self._quick.by_text(request, policy, Skip.LATE)
+        except Exception as error:
+            logger.warning("the decision engine failed: %r", error)
+            return self._quick.by_text(request, policy, Skip.FAILED)
+
+
+async def _off_loop(size: int, read: Callable[[str], Read], text: str) -> Read:
+    """Reads a long text in a thread, so that the other requests of this replica go on."""
+    return read(text) if size < LONG_BYTES else await asyncio.to_thread(read, text)

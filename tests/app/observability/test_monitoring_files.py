@@ -1,0 +1,104 @@
+"""configs/: Prometheus takes every file, each alert is tested, and no query asks for what the router does not show."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.observability.collected import Collected
+from app.observability.exposition import snapshot
+from app.paths import project_path
+from tests.app.observability.promtool import promtool
+from tests.app.observability.test_metrics import everything
+
+RULES, RULE_TESTS = project_path("configs/alerts.yml"), project_path("configs/alerts_test.yml")
+DASHBOARD = project_path("configs/grafana/dashboard.json")
+
+
+def check(*arguments: str | Path) -> None:
+    done = subprocess.run([promtool(), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def rules() -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+def panels() -> Iterator[dict[str, Any]]:
+    return (panel for panel in json.loads(DASHBOARD.read_text())["panels"] if panel["type"] != "row")
+
+
+def queries() -> list[str]:
+    """Of the dashboard, with Grafana's own variables filled in."""
+    written = [target["expr"] for panel in panels() for target in panel["targets"]]
+    return [query.replace("$__rate_interval", "5m").replace("$__range", "6h") for query in written]
+
+
+def test_prometheus_takes_its_configuration() -> None:
+    check("check", "config", project_path("configs/prometheus.yml"))
+
+
+def test_each_alert_fires_when_it_should() -> None:
+    check("test", "rules", RULE_TESTS)
+
+
+def test_every_query_of_the_dashboard_parses(tmp_path: Path) -> None:
+    records = [{"record": f"query_{number}", "expr": query} for number, query in enumerate(queries())]
+    file = tmp_path / "queries.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": records}]}))
+    check("check", "rules", file)
+
+
+def test_promtool_would_refuse_a_query_that_does_not_parse(tmp_path: Path) -> None:
+    file = tmp_path / "queries.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [{"record": "r", "expr": "sum(rate("}]}]}))
+    with pytest.raises(AssertionError, match="parse"):
+        check("check", "rules", file)
+
+
+def test_every_metric_that_is_asked_for_is_shown() -> None:
+    collected = Collected()
+    collected.update([snapshot(everything().registry, "Ingress", "id")])
+    shown = {name for snap in collected.snapshots() for family in snap.families for name, _ in family.samples}
+    asked = set(re.findall(r"llm_router_\w+", " ".join([*queries(), *(rule["expr"] for rule in rules())])))
+    assert asked - shown == set()
+    promised = {name for name in shown if not name.endswith(("_bucket", "_sum", "_count"))}
+    assert promised - asked == set(), "a metric that no panel and no alert shows"
+
+
+def test_every_label_that_is_asked_for_is_shown() -> None:
+    collected = Collected()
+    collected.update([snapshot(everything().registry, "Ingress", "id")])
+    pairs = [labels for snap in collected.snapshots() for family in snap.families for _, labels in family.samples]
+    shown = {name for labels in pairs for name in re.findall(r"(\w+)=", labels)} | {"deployment", "replica"}
+    grouped = re.findall(r"by \(([\w, ]+)\)", " ".join([*queries(), *(rule["expr"] for rule in rules())]))
+    assert {name for names in grouped for name in names.split(", ")} - shown == set()
+
+
+def test_each_alert_says_how_bad_it_is_and_what_to_do() -> None:
+    for rule in rules():
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert set(rule["annotations"]) == {"summary", "description", "runbook"}
+        section = re.sub(r"(?<!^)(?=[A-Z])", "-", rule["alert"]).lower()
+        assert rule["annotations"]["runbook"] == f"README.md#{section}"
+
+
+def test_each_alert_is_seen_to_fire_and_not_to_fire() -> None:
+    seen = [test for group in yaml.safe_load(RULE_TESTS.read_text())["tests"] for test in group["alert_rule_test"]]
+    assert {test["alertname"] for test in seen if test["exp_alerts"]} == {rule["alert"] for rule in rules()}
+    assert {test["alertname"] for test in seen if not test["exp_alerts"]} == {rule["alert"] for rule in rules()}
+
+
+def test_the_dashboard_and_its_data_source_belong_together() -> None:
+    (source,) = yaml.safe_load(project_path("configs/grafana/datasource.yml").read_text())["datasources"]
+    used = {target["datasource"]["uid"] for panel in panels() for target in panel["targets"]}
+    assert used == {source["uid"]}
+    ids = [panel["id"] for panel in json.loads(DASHBOARD.read_text())["panels"]]
+    assert len(ids) == len(set(ids))
+    (provider,) = yaml.safe_load(project_path("configs/grafana/dashboards.yml").read_text())["providers"]
+    assert provider["type"] == "file"
