@@ -23,6 +23,7 @@ class Caching:
     def __init__(self, cache: AnswerCache | None, metrics: Metrics) -> None:
         self._cache = cache
         self._metrics = metrics
+        self._errors = 0
         self._flights: SingleFlight[Answered] = SingleFlight()
         self._writes: set[asyncio.Task[None]] = set()
 
@@ -37,6 +38,10 @@ class Caching:
             return None
         hit = await self._cache.lookup_exact(key)
         (self._metrics.cache_hit if hit else self._metrics.cache_miss)(CacheKind.EXACT)
+        failed = self._cache.status()[CacheKind.EXACT].errors
+        for _ in range(failed - self._errors):
+            self._metrics.cache_error(CacheKind.EXACT)
+        self._errors = failed
         return hit
 
     async def share(self, key: CacheKey | None, work: Callable[[], Awaitable[Answered]]) -> tuple[Answered, bool]:

@@ -52,6 +52,8 @@ class Recording:
         self._recorder = recorder
         self._text = text
         self._strongest = strongest
+        self._dropped = 0
+        self._metrics.spool_refused(0)
 
     def refused(self, ask: Ask, error: RouterError, latency_ms: float) -> None:
         """A request that got no decision."""
@@ -88,7 +90,13 @@ class Recording:
         if outcome.first_token_ms is not None and outcome.model is not None:
             self._metrics.first_token(outcome.model, outcome.first_token_ms / 1000)
         self._recorder.finished(self._outcome_record(request, outcome))
-        self._metrics.spool_depth(self._recorder.status().spooled_rows)
+        self._show_spool()
+
+    def _show_spool(self) -> None:
+        status = self._recorder.status()
+        self._metrics.spool_depth(status.spooled_rows)
+        self._metrics.spool_refused(status.dropped_rows - self._dropped)
+        self._dropped = status.dropped_rows
 
     def _decision_record(self, request: Request) -> DecisionRecord:
         query, decision = request.query, request.decision
