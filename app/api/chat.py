@@ -1,6 +1,6 @@
 """POST /api/v1/chat and /api/v1/route: the router's own format."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from time import perf_counter
@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
 
 from app.api import errors, views
 from app.api.failures import failures
 from app.api.request import BoundedRoute, no_store, request_id, tenant
 from app.api.schemas import ChatAnswer, ChatBody, ErrorAnswer, RouteAnswer, RouteBody
+from app.api.streaming import EventStream
 from app.ask import Ask
 from app.chat import ChatService, StreamedAnswer
 from app.domain import Capability, Prompt, Usage
@@ -32,7 +32,7 @@ def chat_routes(service: ChatService) -> APIRouter:
         )
         if body.stream:
             streamed = await service.stream(ask)
-            return StreamingResponse(_events(service, streamed), 200, views.headers(streamed), "text/event-stream")
+            return EventStream(_events(service, streamed), streamed, views.headers(streamed))
         answer = await service.answer(ask)
         return Response(orjson.dumps(views.chat_answer(answer)), 200, views.headers(answer), "application/json")
 
@@ -66,7 +66,7 @@ def _ask(body: RouteBody, request: Request, endpoint: Endpoint, *, stream: bool)
     )
 
 
-async def _events(service: ChatService, answer: StreamedAnswer) -> AsyncIterator[bytes]:
+async def _events(service: ChatService, answer: StreamedAnswer) -> AsyncGenerator[bytes, None]:
     """The decision, the text as it comes, the usage. An error after the first chunk is an event of its own."""
     usage = Usage()
     try:

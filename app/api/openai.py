@@ -1,17 +1,17 @@
 """POST /v1/chat/completions and GET /v1/models: OpenAI's format, so that any client of theirs works unchanged."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
 
 from app.api import errors, views
 from app.api.failures import failures
 from app.api.request import BoundedRoute, no_store, request_id, tenant
 from app.api.schemas import CompletionBody, CompletionErrorAnswer
+from app.api.streaming import EventStream
 from app.ask import AUTO, Ask
 from app.chat import ChatService, StreamedAnswer
 from app.domain import Capability, Prompt
@@ -34,7 +34,7 @@ def openai_routes(service: ChatService) -> APIRouter:
         ask = _ask(body, raw, request)
         if body.stream:
             streamed = await service.stream(ask)
-            return StreamingResponse(_events(streamed), 200, views.headers(streamed), "text/event-stream")
+            return EventStream(_events(streamed), streamed, views.headers(streamed))
         answer = await service.answer(ask)
         return Response(answer.completion.body, 200, views.headers(answer), "application/json")
 
@@ -97,7 +97,7 @@ def _text(content: str | list[dict[str, Any]] | None) -> str:
     return content or ""
 
 
-async def _events(answer: StreamedAnswer) -> AsyncIterator[bytes]:
+async def _events(answer: StreamedAnswer) -> AsyncGenerator[bytes, None]:
     """Chunks as the model sends them. An error after the first chunk is a `data:` line with an error object."""
     try:
         async with aclosing(answer.chunks) as chunks:

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,7 +20,9 @@ MANIFEST = "manifest.json"
 
 def cache_root() -> Path:
     """LLM_ROUTER_CACHE, or ~/.cache/llm-router."""
-    return Path(environment().get("LLM_ROUTER_CACHE") or "~/.cache/llm-router").expanduser()
+    return Path(
+        os.environ.get("LLM_ROUTER_CACHE") or environment().get("LLM_ROUTER_CACHE") or "~/.cache/llm-router"
+    ).expanduser()
 
 
 @dataclass(frozen=True, slots=True)
