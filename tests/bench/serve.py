@@ -95,7 +95,7 @@ def _name(command: list[str]) -> str:
 def first_token_ms(url: str, model: str) -> float:
     body: dict[str, Any] = {"model": model, "messages": MESSAGES, "stream": True, "max_tokens": 8, "temperature": 0}
     times = []
-    with httpx.Client(base_url=url, timeout=60) as http:
+    with httpx.Client(base_url=url, timeout=60, headers={"cache-control": "no-store"}) as http:
         for _ in range(FIRST_TOKENS + 3):
             started, first = time.perf_counter(), None
             with http.stream("POST", "/v1/chat/completions", json=body) as response:
