@@ -31,6 +31,12 @@ class RouterArgs(Strict):
     storage: StorageArgs = StorageArgs()
     cache: CacheConfig = CacheConfig(semantic=False)
 
+    @model_validator(mode="after")
+    def _no_semantic_cache_yet(self) -> Self:
+        if self.cache.semantic:
+            raise ValueError("cache.semantic has to be false: the cache by meaning is not in the way of a query yet")
+        return self
+
 
 class LoraAdapter(Strict):
     """An adapter folder. `name` is the upstream_name of a local model in the catalogue."""

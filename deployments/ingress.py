@@ -30,7 +30,7 @@ from app.observability.metrics import Metrics
 from app.paths import project_path
 from app.recording import Recording
 from app.routing.decide import DecisionRequest, QuickDecider
-from app.routing.features import TextFeaturesReader
+from app.routing.features import TextFeaturesConfig, TextFeaturesReader
 from app.routing.router import Router
 from app.routing.rules import RuleBook
 from app.routing.tokens import TokenCounter
@@ -113,12 +113,12 @@ class Ingress(Measured):
 
     def _build_router(self, backend: LlamaBackend) -> Router:
         args = self._args
-        tokenizer = llama_path() / "tokenizer.json"
+        tokens = TokenCounter.read(llama_path() / "tokenizer.json")
         gather = Gather(self._decide, max_batch=MAX_BATCH, call_timeout_s=CALL_TIMEOUT_S)
         return Router(
             catalogue=self._catalogue,
-            features=TextFeaturesReader.from_files(tokenizer, project_path(args.text_features)),
-            tokens=TokenCounter.read(tokenizer),
+            features=TextFeaturesReader(tokens, read_yaml(project_path(args.text_features), TextFeaturesConfig)),
+            tokens=tokens,
             quick=QuickDecider(self._catalogue, RuleBook.read(project_path(args.rules), self._catalogue)),
             engine=gather if self._settings.enable_ml_routing else None,
             unavailable=Availability(self._catalogue, environment(), backend).unavailable,

@@ -30,7 +30,7 @@ def openai_routes(service: ChatService) -> APIRouter:
 
     @routes.post("/chat/completions", summary="Chat completion in OpenAI's format", response_model=dict[str, Any])
     async def completions(body: CompletionBody, request: Request) -> Response:
-        raw = orjson.loads(await request.body())
+        raw = await request.json()
         ask = _ask(body, raw, request)
         if body.stream:
             streamed = await service.stream(ask)

@@ -55,7 +55,10 @@ class BoundedRequest(Request):
         self._body = b"".join(parts)
 
     async def json(self) -> Any:
-        return orjson.loads(await self.body())
+        """Parsed once, however often it is asked for."""
+        if not hasattr(self, "_json"):
+            self._json = orjson.loads(await self.body())
+        return self._json
 
 
 class BoundedRoute(APIRoute):
