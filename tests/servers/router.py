@@ -49,8 +49,9 @@ class Cluster:
         self._dashboard("PUT", json.dumps(config).encode())
 
     def replica_pids(self, deployment: str) -> list[int]:
+        """Those that answer; a replica answers while it takes a new user_config."""
         replicas = self.applications()["router"]["deployments"][deployment]["replicas"]
-        return [replica["pid"] for replica in replicas if replica["state"] == "RUNNING"]
+        return [replica["pid"] for replica in replicas if replica["state"] in ("RUNNING", "UPDATING")]
 
     def wait_for_llama(self) -> None:
         wait_until(lambda: "llama" in self.available(), LLAMA_UP_S, f"Llama (see {self.log})")
