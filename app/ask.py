@@ -12,7 +12,8 @@ AUTO = "auto"
 class Ask:
     """`prompt` goes to the model. `text` is what routing reads of it; of `context_text`, the rest, only the length.
 
-    `no_store`: neither answered from a cache nor kept in one.
+    `no_store`: neither answered from a cache nor kept in one. `client_request_id` is the caller's own, not unique;
+    `traceparent` is his open span, W3C.
     """
 
     request_id: str
@@ -27,3 +28,5 @@ class Ask:
     model: str = AUTO
     needs: frozenset[Capability] = frozenset()
     max_output_tokens: int | None = None
+    client_request_id: str | None = None
+    traceparent: str | None = None

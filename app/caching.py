@@ -1,7 +1,9 @@
 """The caches on the way of a query: what may be looked up, shared and kept."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from app.ask import Ask
@@ -9,12 +11,33 @@ from app.domain import Candidate, Cause, Completion, Decision, Domain, Query, Sk
 from app.memory.cache.answers import AnswerCache
 from app.memory.cache.entry import CachedAnswer
 from app.memory.cache.flight import SingleFlight
-from app.memory.cache.keys import CacheKey, exact_key
-from app.models.fallback import Answered
+from app.memory.cache.keys import CacheKey, SemanticQuery, exact_key
+from app.memory.cache.stream_flight import StreamFlight
+from app.models.client import Chunks
+from app.models.fallback import Answered, Streaming
 from app.observability.labels import CacheKind
 from app.observability.metrics import Metrics
 
 LATER_STAGES = (Stage.RULES, Stage.EMBEDDING, Stage.CLASSIFIER, Stage.MEMORY)
+Begin = Callable[[], Awaitable[Streaming]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A cached answer. `similarity` is the cosine to the query it was given to; None for the very same request."""
+
+    answer: CachedAnswer
+    kind: CacheKind
+    similarity: float | None = None
+
+
+@dataclass(slots=True)
+class Place:
+    """Where the answer to a request belongs: by its key, and by its meaning once that is known."""
+
+    key: CacheKey
+    query: SemanticQuery | None = None
+    vector: Sequence[float] | None = None
 
 
 class Caching:
@@ -23,43 +46,68 @@ class Caching:
     def __init__(self, cache: AnswerCache | None, metrics: Metrics) -> None:
         self._cache = cache
         self._metrics = metrics
-        self._errors = 0
+        self._errors = dict.fromkeys(CacheKind, 0)
         self._flights: SingleFlight[Answered] = SingleFlight()
+        self._streams: StreamFlight[Streaming] = StreamFlight()
         self._writes: set[asyncio.Task[None]] = set()
 
-    def key(self, ask: Ask) -> CacheKey | None:
+    def place(self, ask: Ask) -> Place | None:
         """None when this request is neither to be answered from the cache nor kept there."""
         if self._cache is None or ask.no_store:
             return None
-        return exact_key(ask.prompt, model=ask.model, tier=ask.tier, tenant=ask.tenant)
+        key = exact_key(ask.prompt, model=ask.model, tier=ask.tier, tenant=ask.tenant)
+        return Place(key) if key else None
 
-    async def lookup(self, key: CacheKey | None) -> CachedAnswer | None:
-        if self._cache is None or key is None:
+    async def lookup(self, place: Place | None) -> Hit | None:
+        """The answer to the very same request."""
+        if self._cache is None or place is None:
             return None
-        hit = await self._cache.lookup_exact(key)
-        (self._metrics.cache_hit if hit else self._metrics.cache_miss)(CacheKind.EXACT)
-        failed = self._cache.status()[CacheKind.EXACT].errors
-        for _ in range(failed - self._errors):
-            self._metrics.cache_error(CacheKind.EXACT)
-        self._errors = failed
-        return hit
+        answer = await self._cache.lookup_exact(place.key)
+        self._count(CacheKind.EXACT, hit=answer is not None)
+        return Hit(answer, CacheKind.EXACT) if answer else None
 
-    async def share(self, key: CacheKey | None, work: Callable[[], Awaitable[Answered]]) -> tuple[Answered, bool]:
+    async def lookup_similar(self, place: Place, ask: Ask, vector: Sequence[float]) -> Hit | None:
+        """The answer to a query that means the same. `vector` is the embedding of `ask.text`."""
+        if self._cache is None:
+            return None
+        query = self._cache.query(ask.prompt, model=ask.model, tier=ask.tier, tenant=ask.tenant, user=ask.user_id)
+        if query is None or query.text != ask.text:
+            return None
+        place.query, place.vector = query, vector
+        match = await self._cache.lookup_semantic(query, vector)
+        self._count(CacheKind.SEMANTIC, hit=match is not None)
+        return Hit(match.answer, CacheKind.SEMANTIC, match.similarity) if match else None
+
+    async def share(self, place: Place | None, work: Callable[[], Awaitable[Answered]]) -> tuple[Answered, bool]:
         """Identical requests in flight share one call; whether somebody else's call gave the answer."""
-        if key is None:
+        if place is None:
             return await work(), False
-        return await self._flights.share(key, work)
+        return await self._flights.share(place.key, work)
 
-    async def keep(self, key: CacheKey | None, completion: Completion, model: str, cost_usd: float | None) -> None:
+    async def share_stream(self, place: Place | None, ask: Ask, begin: Begin) -> tuple[Streaming, bool]:
+        """The same for streams."""
+        if place is None:
+            return await begin(), False
+
+        async def head_and_chunks() -> tuple[Streaming, Chunks]:
+            streaming = await begin()
+            return streaming, streaming.chunks
+
+        key = place.key, repr(ask.prompt.parameters.get("stream_options"))  # it shapes the chunks, not the answer
+        streaming, chunks, joined = await self._streams.share(key, head_and_chunks)
+        return replace(streaming, chunks=chunks), joined
+
+    async def keep(self, place: Place | None, completion: Completion, model: str, cost_usd: float | None) -> None:
         """Before the answer returns, so that the next request finds it. A cache that is slow limits its own time."""
-        if self._cache is not None and key is not None:
-            await self._cache.store(completion, model=model, cost_usd=cost_usd, key=key, query=None, vector=None)
+        if self._cache is not None and place is not None:
+            store = partial(self._cache.store, completion, model=model, cost_usd=cost_usd)
+            await store(key=place.key, query=place.query, vector=place.vector)
 
-    def keep_later(self, key: CacheKey | None, completion: Completion | None, model: str, cost: float | None) -> None:
+    def keep_later(self, place: Place | None, completion: Completion | None, model: str, cost: float | None) -> None:
         """In the background, at the end of a stream."""
         if completion is None:
             return
-        task = asyncio.create_task(self.keep(key, completion, model, cost))
+        task = asyncio.create_task(self.keep(place, completion, model, cost))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
@@ -73,16 +121,30 @@ class Caching:
         if self._cache is not None:
             await self._cache.close()
 
+    def _count(self, kind: CacheKind, *, hit: bool) -> None:
+        (self._metrics.cache_hit if hit else self._metrics.cache_miss)(kind)
+        failed = self._cache.status()[kind].errors if self._cache else 0
+        for _ in range(failed - self._errors[kind]):
+            self._metrics.cache_error(kind)
+        self._errors[kind] = failed
 
-def cached_decision(ask: Ask, hit: CachedAnswer, weights_version: str) -> tuple[Query, Decision]:
+
+def exact_decision(ask: Ask, hit: Hit, weights_version: str) -> tuple[Query, Decision]:
     """No stage had to decide: the model is the one that gave the answer then."""
-    query = Query(ask.request_id, ask.text, ask.user_id, ask.tier, ask.model, hit.usage.input_tokens, ask.needs)
+    answer = hit.answer
+    query = Query(ask.request_id, ask.text, ask.user_id, ask.tier, ask.model, answer.usage.input_tokens, ask.needs)
     return query, Decision(
         request_id=ask.request_id,
-        candidates=(Candidate(hit.model, 1.0, {}, 0.0),),
+        candidates=(Candidate(answer.model, 1.0, {}, 0.0),),
         cause=Cause.CACHE,
         confidence=1.0,
         domain=Domain.GENERAL,
         weights_version=weights_version,
         skipped=dict.fromkeys(LATER_STAGES, Skip.NOT_NEEDED),
     )
+
+
+def similar_decision(decision: Decision, hit: Hit) -> Decision:
+    """What the stages found out stays; what they would have chosen is not called."""
+    free = Candidate(hit.answer.model, 1.0, {}, 0.0)
+    return replace(decision, candidates=(free,), cause=Cause.CACHE, confidence=hit.similarity or 0.0, propensity=1.0)

@@ -192,7 +192,8 @@ class Decision:
     """Which model answers, what decided, and what was weighed.
 
     `candidates` are ranked, best first: the first one answers, the others are its fallbacks. `rejected` maps a
-    model that was not eligible to the reason. `skipped` maps a stage that took no part to the reason.
+    model that was not eligible to the reason. `skipped` maps a stage that took no part to the reason, `stages_ms` the
+    others to their time. `vector` is the query's embedding, None when nobody needed it.
     """
 
     request_id: str
@@ -206,6 +207,8 @@ class Decision:
     skipped: Mapping[Stage, Skip] = field(default_factory=dict)
     classifier_version: str | None = None
     propensity: float = 1.0
+    stages_ms: Mapping[Stage, float] = field(default_factory=dict)
+    vector: Sequence[float] | None = field(default=None, repr=False)
 
     @property
     def model(self) -> str:
@@ -240,10 +243,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a streamed answer. `data` is one OpenAI `chat.completion.chunk` object, JSON encoded.
-
-    `usage` is set on the last chunk, when the provider sends it.
-    """
+    """A piece of a streamed answer: an OpenAI `chat.completion.chunk` as JSON. The last one has the usage, if known."""
 
     data: bytes
     text: str = ""

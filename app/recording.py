@@ -3,19 +3,24 @@
 import asyncio
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 
 from app.ask import Ask
-from app.domain import Decision, Query, Usage
+from app.domain import Decision, Query, Stage, Usage
 from app.errors import RouterError
 from app.models.catalogue import Prices
 from app.models.fallback import Attempt
 from app.models.pricing import cost_usd
 from app.observability import events
+from app.observability.labels import StageName
 from app.observability.metrics import Metrics
+from app.observability.stages import Stages
 from app.storage.recorder import Recorder
 from app.storage.records import DecisionRecord, OutcomeRecord
 from app.storage.text_policy import TextPolicy
+
+DECISION_STAGES: frozenset[StageName] = frozenset((Stage.CACHE, "features", "decision"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +37,22 @@ class Outcome:
     first_token_ms: float | None = None
     error: BaseException | None = None
     cache: str | None = None
+    cache_similarity: float | None = None
 
 
 @dataclass(slots=True)
 class Request:
-    """One request on its way, from its decision to its outcome."""
+    """One request on its way, from its decision to its outcome. `started` is its arrival by `perf_counter`."""
 
     ask: Ask
     query: Query
     decision: Decision
+    started: float
+    stages: Stages
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def elapsed_ms(self) -> float:
+        return (perf_counter() - self.started) * 1000
 
 
 class Recording:
@@ -52,6 +63,7 @@ class Recording:
         self._recorder = recorder
         self._text = text
         self._strongest = strongest
+        self.keeps_text = text is not TextPolicy.OFF
         self._dropped = 0
         self._metrics.spool_refused(0)
 
@@ -60,10 +72,12 @@ class Recording:
         events.refused(ask.request_id, error)
         self._metrics.failed(None, ask.endpoint, latency_ms / 1000, error)
 
-    def decided(self, query: Query, decision: Decision, latency_ms: float) -> None:
-        events.decided(query, decision, latency_ms)
-        self._metrics.decided(decision)
-        self._metrics.stage("decision", latency_ms / 1000)
+    def decided(self, request: Request) -> None:
+        given = request.ask.client_request_id
+        events.decided(request.query, request.decision, request.elapsed_ms(), given)
+        self._metrics.decided(request.decision)
+        for stage in DECISION_STAGES & request.stages.ms.keys():
+            self._metrics.stage(stage, request.stages.ms[stage] / 1000)
 
     def store(self, request: Request) -> "asyncio.Future[None]":
         """Done when the decision is safe. It runs while the model works; the answer waits for it."""
@@ -72,6 +86,8 @@ class Recording:
     def ended(self, request: Request, outcome: Outcome) -> None:
         """Of an answer or of an error; once for each request that was decided."""
         decision, endpoint = request.decision, request.ask.endpoint
+        for stage in request.stages.ms.keys() - DECISION_STAGES:
+            self._metrics.stage(stage, request.stages.ms[stage] / 1000)
         if outcome.error is None and outcome.model is not None:
             model = outcome.model
             events.completed(decision, model, outcome.usage, outcome.cost_usd, outcome.latency_ms, outcome.attempts)
@@ -125,6 +141,7 @@ class Recording:
             classifier_version=decision.classifier_version,
             query_text=text,
             query_hash=digest,
+            client_request_id=request.ask.client_request_id,
         )
 
     def _outcome_record(self, request: Request, outcome: Outcome) -> OutcomeRecord:
@@ -144,11 +161,11 @@ class Recording:
             cost_usd=outcome.cost_usd,
             latency_ms=outcome.latency_ms,
             overhead_ms=outcome.overhead_ms,
-            stages_ms={"decision": outcome.overhead_ms, "model": outcome.latency_ms - outcome.overhead_ms},
+            stages_ms=_plain({**request.decision.stages_ms, **request.stages.ms}),
             first_token_ms=outcome.first_token_ms,
             error=None if outcome.error is None else events.code_of(outcome.error),
             cache=outcome.cache,
-            cache_similarity=None,
+            cache_similarity=outcome.cache_similarity,
             answer_text=text,
             answer_hash=digest,
             finished_at=datetime.now(UTC),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from app.domain import Chunk, Usage
 from app.memory.cache.assemble import Assembler
-from app.models.fallback import Chunks
+from app.models.client import Chunks
 
 Ended = Callable[[str, Usage, BaseException | None], None]
 
@@ -13,12 +13,15 @@ Ended = Callable[[str, Usage, BaseException | None], None]
 class RecordedChunks:
     """The chunks of an answer. `ended` is called once, at the end, at an error, or when the reader leaves.
 
-    It gets the text and the usage so far. `listener` hears every chunk.
+    It gets the text, unless that is not to be kept, and the usage so far. `listener` hears every chunk.
 
     Not a generator: closing one that was never read would not close the call to the provider.
     """
 
-    def __init__(self, chunks: Chunks, ended: Ended, listener: Assembler | None = None) -> None:
+    def __init__(
+        self, chunks: Chunks, ended: Ended, listener: Assembler | None = None, *, keeps_text: bool = True
+    ) -> None:
+        self._keeps_text = keeps_text
         self._chunks = chunks
         self._ended: Ended | None = ended
         self._listener = listener
@@ -37,7 +40,8 @@ class RecordedChunks:
         except BaseException as error:
             self._end(error)
             raise
-        self._text.append(chunk.text)
+        if self._keeps_text:
+            self._text.append(chunk.text)
         if self._listener is not None:
             self._listener.add(chunk)
         self._usage = chunk.usage or self._usage

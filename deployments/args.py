@@ -29,13 +29,7 @@ class RouterArgs(Strict):
     max_body_mb: Annotated[float, Field(gt=0, le=100)] = 10.0
     embedder_threads: Annotated[int, Field(ge=1, le=64)] = 1
     storage: StorageArgs = StorageArgs()
-    cache: CacheConfig = CacheConfig(semantic=False)
-
-    @model_validator(mode="after")
-    def _no_semantic_cache_yet(self) -> Self:
-        if self.cache.semantic:
-            raise ValueError("cache.semantic has to be false: the cache by meaning is not in the way of a query yet")
-        return self
+    cache: CacheConfig = CacheConfig()
 
 
 class LoraAdapter(Strict):
@@ -46,11 +40,15 @@ class LoraAdapter(Strict):
 
 
 class CpuProfile(Strict):
-    """A small Llama model for machines without a GPU. `model: embedded` is SmolLM2-135M-Instruct from its wheel."""
+    """A small Llama model for machines without a GPU. `model: embedded` is SmolLM2-135M-Instruct from its wheel.
+
+    `default_max_tokens` limits the answers to requests that name no limit: so small a model may not find its end.
+    """
 
     model: Annotated[str, Field(min_length=1)] = "embedded"
     cpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
     max_model_len_tokens: Annotated[int, Field(ge=128)] = 2048
+    default_max_tokens: Annotated[int, Field(ge=1)] | None = 512
     max_num_seqs: Annotated[int, Field(ge=1)] = 16
     kv_cache_gib: Annotated[int, Field(ge=1)] = 1
 
@@ -63,6 +61,7 @@ class GpuProfile(Strict):
     tensor_parallel_size: Annotated[int, Field(ge=1)] = 1
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
     max_model_len_tokens: Annotated[int, Field(ge=128)] = 8192
+    default_max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_num_seqs: Annotated[int, Field(ge=1)] = 128
 
 

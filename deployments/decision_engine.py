@@ -9,11 +9,13 @@ from app.domain import Decision, Embedding
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
 from app.observability import logging
+from app.observability.metrics import Metrics
 from app.routing.decide import DecisionEngine as Engine
 from app.routing.decide import DecisionRequest
 from app.routing.weights import Policy
 from app.settings import read_settings
 from deployments.handles import answer_of
+from deployments.metrics import Measured
 
 logger = std_logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ class ExtractorHandle:
         return embeddings
 
 
-class DecisionEngine:
+class DecisionEngine(Measured):
     """The deployment around the class of the same name in app/routing."""
 
     def __init__(self, catalogue: Catalogue, extractor: DeploymentHandle[Any]) -> None:
@@ -37,6 +39,7 @@ class DecisionEngine:
         self._catalogue = catalogue
         self._extractor = ExtractorHandle(extractor)
         self._engine: Engine | None = None
+        self.metrics = Metrics()
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         policy = reload_policy("DecisionEngine", user_config, self._engine.policy if self._engine else None)
@@ -47,7 +50,10 @@ class DecisionEngine:
     async def decide(self, requests: list[DecisionRequest]) -> list[Decision]:
         if self._engine is None:
             raise ConfigError("DecisionEngine has no user_config in serve_config.yaml")
-        return await self._engine.decide(requests)
+        decisions = await self._engine.decide(requests)
+        for stage, ms in decisions[0].stages_ms.items() if decisions else ():
+            self.metrics.stage(stage, ms / 1000)  # of the batch, as all its queries wait for it
+        return decisions
 
 
 def reload_policy(deployment: str, user_config: dict[str, Any], live: Policy | None) -> Policy:

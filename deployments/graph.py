@@ -30,7 +30,7 @@ def router(args: dict[str, Any]) -> Application:
     small = serve.deployment(ray_actor_options={"num_cpus": CPU_SHARE})
     extractor = small(FeatureExtractor).bind(checked)
     engine = small(DecisionEngine).bind(catalogue, extractor)
-    keeper = small(MetricsKeeper).bind(["Ingress"])
+    keeper = small(MetricsKeeper).bind(["Ingress", "DecisionEngine", "FeatureExtractor"])
     return small(Ingress).bind(checked, catalogue, engine, keeper)
 
 

@@ -1,6 +1,7 @@
 """Ingress: the HTTP API on a Serve replica."""
 
 import asyncio
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -9,7 +10,6 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.app import Parts, create_api
 from app.artifacts.llama import llama_path
@@ -27,6 +27,7 @@ from app.models.fallback import FallbackChain
 from app.models.openai import open_session
 from app.observability import logging
 from app.observability.metrics import Metrics
+from app.observability.tracing import build_tracer
 from app.paths import project_path
 from app.recording import Recording
 from app.routing.decide import DecisionRequest, QuickDecider
@@ -43,26 +44,12 @@ from deployments.gather import Gather
 from deployments.handles import answer_of
 from deployments.llama_backend import LlamaBackend
 from deployments.metrics import Measured
+from deployments.request_ids import BehindServe
 
 MAX_BATCH = 32
 CALL_TIMEOUT_S = 2.0
 BYTES_A_MB = 1_000_000
 SCRAPE_TIMEOUT_S = 8.0
-
-
-class WithoutRequestId:
-    """Takes out the X-Request-ID of our answers: Serve adds the same one, and twice is wrong."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_without(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [header for header in message["headers"] if header[0] != b"x-request-id"]
-            await send(message)
-
-        await self._app(scope, receive, send_without)
 
 
 @serve.ingress()
@@ -86,11 +73,14 @@ class Ingress(Measured):
         session = open_session()
         clients = build_clients(self._catalogue, environment(), session, backend)
         store = await Store.open(self._store_settings())
-        self._router = self._build_router(backend)
+        features = self._features_reader()
+        self._router = self._build_router(backend, features)
         settings = self._settings
         chain = FallbackChain(clients, timeout_s=settings.request_timeout, max_retries=settings.max_retries)
-        caching = Caching(self._open_caches() if settings.enable_caching else None, self.metrics)
-        service = ChatService(self._router, chain, self._recording(store), caching)
+        detect = features.language.detect
+        caching = Caching(self._open_caches(detect) if settings.enable_caching else None, self.metrics)
+        tracer = build_tracer(environment(), version("llm-router"))
+        service = ChatService(self._router, chain, self._recording(store), caching, tracer)
 
         async def close() -> None:
             backend.stop()
@@ -99,11 +89,12 @@ class Ingress(Measured):
             await session.close()
             await caching.close()
             await store.close()
+            await asyncio.to_thread(tracer.close)
 
         max_body_bytes = int(self._args.max_body_mb * BYTES_A_MB)
         parts = Parts(service, store, self._scrape)
         api = create_api(parts, name=settings.app_name, max_body_bytes=max_body_bytes, close=close)
-        api.add_middleware(WithoutRequestId)
+        api.add_middleware(BehindServe)
         return api
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
@@ -111,14 +102,17 @@ class Ingress(Measured):
         self._router.policy = policy
         self.metrics.build_info(version("llm-router"), policy.version, None)
 
-    def _build_router(self, backend: LlamaBackend) -> Router:
-        args = self._args
+    def _features_reader(self) -> TextFeaturesReader:
         tokens = TokenCounter.read(llama_path() / "tokenizer.json")
+        return TextFeaturesReader(tokens, read_yaml(project_path(self._args.text_features), TextFeaturesConfig))
+
+    def _build_router(self, backend: LlamaBackend, features: TextFeaturesReader) -> Router:
+        args = self._args
         gather = Gather(self._decide, max_batch=MAX_BATCH, call_timeout_s=CALL_TIMEOUT_S)
         return Router(
             catalogue=self._catalogue,
-            features=TextFeaturesReader(tokens, read_yaml(project_path(args.text_features), TextFeaturesConfig)),
-            tokens=tokens,
+            features=features,
+            tokens=features.tokens,
             quick=QuickDecider(self._catalogue, RuleBook.read(project_path(args.rules), self._catalogue)),
             engine=gather if self._settings.enable_ml_routing else None,
             unavailable=Availability(self._catalogue, environment(), backend).unavailable,
@@ -135,9 +129,9 @@ class Ingress(Measured):
             retention_days=args.retention_days,
         )
 
-    def _open_caches(self) -> AnswerCache:
+    def _open_caches(self, detect: Callable[[str], str]) -> AnswerCache:
         guards = read_yaml(project_path("configs/cache_guards.yaml"), GuardConfig)
-        return open_caches(self._args.cache, guards, redis_url=self._settings.redis_url, detect=lambda _: "en")
+        return open_caches(self._args.cache, guards, redis_url=self._settings.redis_url, detect=detect)
 
     def _recording(self, store: Store) -> Recording:
         strongest = self._catalogue.strongest().prices_usd_per_million

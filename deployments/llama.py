@@ -20,6 +20,7 @@ from deployments.environment import NO_TELEMETRY
 EMBEDDED = "embedded"
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # those that vLLM knows
 REPLICA_CPUS = 0.1  # Ray adds the replica's own CPUs to its first bundle; the default of 1 does not fit a small machine
+DEFAULT_MAX_TOKENS = "default_max_tokens"  # ours, among Ray's experimental_configs
 OFFLINE = {"HF_HUB_OFFLINE": "1", **NO_TELEMETRY}
 
 
@@ -35,6 +36,8 @@ class LlamaServer(LLMServer):
         except (ValidationError, TypeError, ValueError, AttributeError) as error:  # vLLM's validators raise them all
             yield orjson.dumps({"error": {"message": _readable(error), "code": 400}})
             return
+        if request.max_tokens is None and request.max_completion_tokens is None:
+            request.max_completion_tokens = self._llm_config.experimental_configs[DEFAULT_MAX_TOKENS]
         engine: Any = self.engine
         async for item in engine.chat(request):
             yield _event(item) if isinstance(item, str) else item.model_dump_json().encode()
@@ -79,7 +82,7 @@ def _cpu_config(args: LlamaArgs, profile: CpuProfile) -> LLMConfig:
             **_lora(args),
         },
         placement_group_config={"bundles": [{"CPU": max(0.1, profile.cpus_per_replica - REPLICA_CPUS)}]},
-        experimental_configs={"stream_batching_interval_ms": 0},
+        experimental_configs={"stream_batching_interval_ms": 0, DEFAULT_MAX_TOKENS: profile.default_max_tokens},
         runtime_env={"env_vars": {**OFFLINE, "VLLM_CPU_KVCACHE_SPACE": str(profile.kv_cache_gib)}},
     )
 
@@ -97,7 +100,7 @@ def _gpu_config(args: LlamaArgs, profile: GpuProfile) -> LLMConfig:
             **_lora(args),
         },
         placement_group_config={"bundles": [{"CPU": 1, "GPU": 1}] * profile.tensor_parallel_size},
-        experimental_configs={"stream_batching_interval_ms": 0},
+        experimental_configs={"stream_batching_interval_ms": 0, DEFAULT_MAX_TOKENS: profile.default_max_tokens},
         runtime_env={"env_vars": NO_TELEMETRY},
     )
 

@@ -1,6 +1,7 @@
 """The LocalBackend over the handle of the `llama` application."""
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -45,7 +46,9 @@ class LlamaBackend:
         handle = self._handle
         if handle is None or self._reason is not None:
             raise UpstreamUnreachable(f"the application {self._application} is {self._reason}; try another model")
-        response = cast("DeploymentResponseGenerator[bytes]", handle.options(stream=True).chat_json.remote(body))
+        # In a context of its own: others may share the call, and Serve would cancel it with the request that began it.
+        call = contextvars.Context().run(handle.options(stream=True).chat_json.remote, body)
+        response = cast("DeploymentResponseGenerator[bytes]", call)
         try:
             async for item in response:
                 yield item

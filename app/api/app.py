@@ -42,6 +42,5 @@ def create_api(parts: Parts, *, name: str, max_body_bytes: int, close: Callable[
     api.include_router(openai_routes(parts.service))
     api.include_router(record_routes(parts.store, parts.service.router.catalogue))
     service = parts.service
-    routes = operations_routes(service.router, parts.store.recorder, service.caching, parts.scrape, api.version)
-    api.include_router(routes)
+    api.include_router(operations_routes(service, parts.store.recorder, parts.scrape, api.version))
     return api

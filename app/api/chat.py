@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.api import errors, views
 from app.api.failures import failures
-from app.api.request import BoundedRoute, no_store, request_id, tenant
+from app.api.request import BoundedRoute, client_request_id, no_store, request_id, tenant
 from app.api.schemas import ChatAnswer, ChatBody, ErrorAnswer, RouteAnswer, RouteBody
 from app.api.streaming import EventStream
 from app.ask import Ask
@@ -54,7 +54,9 @@ def _ask(body: RouteBody, request: Request, endpoint: Endpoint, *, stream: bool)
     messages = [*before, {"role": "user", "content": body.query}]
     return Ask(
         request_id=request_id(request),
+        client_request_id=client_request_id(request),
         tenant=tenant(request),
+        traceparent=request.headers.get("traceparent"),
         endpoint=endpoint,
         text=body.query,
         context_text="\n".join(message["content"] for message in before),
@@ -82,7 +84,7 @@ async def _events(service: ChatService, answer: StreamedAnswer) -> AsyncGenerato
         yield _event("error", errors.error_body("", ours.status, ours.code, ours.message, ours.param, id_))
         return
     latency_ms = round((perf_counter() - answer.started) * 1000, 2)
-    cost = 0.0 if answer.cached else service.cost_usd(answer.model, usage)
+    cost = 0.0 if answer.free else service.cost_usd(answer.model, usage)
     yield _event("usage", {**views.usage(usage, cost), "latency_ms": latency_ms})
 
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app.api.request import request_id
+from app.api.request import id_headers, request_id
 from app.errors import RouterError
 
 logger = logging.getLogger(__name__)
@@ -59,9 +59,8 @@ def _answer(
     param: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    id_ = request_id(request)
-    body = orjson.dumps(error_body(request.url.path, status, code, message, param, id_))
-    return Response(body, status, {"x-request-id": id_, **(headers or {})}, "application/json")
+    body = orjson.dumps(error_body(request.url.path, status, code, message, param, request_id(request)))
+    return Response(body, status, {**id_headers(request), **(headers or {})}, "application/json")
 
 
 async def _router_error(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.api import errors, views
 from app.api.failures import failures
-from app.api.request import BoundedRoute, no_store, request_id, tenant
+from app.api.request import BoundedRoute, client_request_id, no_store, request_id, tenant
 from app.api.schemas import CompletionBody, CompletionErrorAnswer
 from app.api.streaming import EventStream
 from app.ask import AUTO, Ask
@@ -59,7 +59,9 @@ def _ask(body: CompletionBody, raw: dict[str, Any], request: Request) -> Ask:
         )
     return Ask(
         request_id=request_id(request),
+        client_request_id=client_request_id(request),
         tenant=tenant(request),
+        traceparent=request.headers.get("traceparent"),
         endpoint=Endpoint.COMPLETIONS,
         no_store=not body.cache or no_store(request),
         text=texts.pop(asked[-1]) if asked else "",

@@ -9,16 +9,17 @@ from fastapi import APIRouter, Response
 
 from app.api import views
 from app.api.schemas import HealthAnswer, ModelsAnswer
-from app.caching import Caching
-from app.routing.router import Router
+from app.chat import ChatService
+from app.domain import Skip
 from app.storage.recorder import Recorder
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def operations_routes(
-    router: Router, recorder: Recorder, caching: Caching, scrape: Callable[[], Awaitable[bytes]], version: str
+    service: ChatService, recorder: Recorder, scrape: Callable[[], Awaitable[bytes]], version: str
 ) -> APIRouter:
+    router = service.router
     routes = APIRouter(prefix="/api/v1", tags=["operations"])
 
     @routes.get("/health", response_model=HealthAnswer, summary="Is the router well")
@@ -28,9 +29,10 @@ def operations_routes(
         storage = recorder.status()
         well = len(unavailable) < len(models) and storage.state == "ok"
         services: dict[str, Any] = {
-            "models": views.available(list(models), unavailable),
+            "models": views.available(list(models), unavailable, service.chain.last_success),
             "storage": storage,
-            "cache": caching.status(),
+            "cache": service.caching.status(),
+            "memory": {"state": Skip.NOT_INSTALLED},
         }
         content = {
             "status": "ok" if well else "degraded",

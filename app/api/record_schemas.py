@@ -7,24 +7,26 @@ from pydantic import BaseModel, Field
 from app.api.schemas import CleanText
 from app.strict import Strict
 
+REQUEST_ID = "As in X-LLM-Router-Request-ID, or your own X-Request-ID, which means the newest request with it."
+
 
 class FeedbackBody(Strict):
     """A user's judgement of an answer."""
 
-    request_id: Annotated[str, Field(min_length=1, max_length=200, description="Of the answer that is judged.")]
+    request_id: Annotated[str, Field(min_length=1, max_length=200, description=REQUEST_ID)]
     rating: Annotated[int, Field(ge=1, le=5, strict=True, description="1 (useless) to 5 (just right).")]
     comment: Annotated[CleanText, Field(max_length=10_000)] | None = Field(default=None, description="In own words.")
 
 
 class FeedbackAnswer(BaseModel):
-    request_id: str = Field(description="Of the answer that was judged.")
+    request_id: str = Field(description="The router's id of the request whose answer was judged.")
     rating: int = Field(description="As it is stored now.")
 
 
 class ExplainAnswer(BaseModel):
     """All that is stored of one request."""
 
-    decision: dict[str, Any] | None = Field(description="What was weighed and what decided.")
+    decision: dict[str, Any] | None = Field(description="Both its ids, what was weighed and what decided.")
     outcome: dict[str, Any] | None = Field(description="How the answer came out; null while it is running.")
     feedback: dict[str, Any] | None = Field(description="The last rating.")
 

@@ -6,10 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.failures import failures
-from app.api.record_schemas import DeletedAnswer, ExplainAnswer, FeedbackAnswer, FeedbackBody, StatisticsAnswer
+from app.api.record_schemas import (
+    REQUEST_ID,
+    DeletedAnswer,
+    ExplainAnswer,
+    FeedbackAnswer,
+    FeedbackBody,
+    StatisticsAnswer,
+)
 from app.api.request import BoundedRoute, tenant
 from app.api.schemas import ErrorAnswer
 from app.errors import InvalidRequest, UnknownRequest
@@ -19,6 +26,7 @@ from app.storage.store import Store
 
 WINDOW = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 UNIT_S = {"m": 60, "h": 3600, "d": 86_400}
+RequestId = Annotated[str, Path(description=REQUEST_ID)]
 Window = Annotated[str, Query(description="How far back: minutes, hours or days, such as 30m, 24h, 7d.")]
 
 
@@ -32,12 +40,13 @@ def record_routes(store: Store, catalogue: Catalogue) -> APIRouter:
     @routes.post("/feedback", response_model=FeedbackAnswer, summary="Rate an answer; the last rating wins")
     async def feedback(body: FeedbackBody, request: Request) -> Response:
         given = Feedback(body.request_id, body.rating, body.comment, datetime.now(UTC))
-        if not await store.repository.rate(tenant(request), given):
+        rated = await store.repository.rate(tenant(request), given)
+        if rated is None:
             raise unknown(body.request_id)
-        return _json({"request_id": body.request_id, "rating": body.rating})
+        return _json({"request_id": rated, "rating": body.rating})
 
-    @routes.get("/requests/{request_id}", response_model=ExplainAnswer, summary="One decision explained")
-    async def explain(request_id: str, request: Request) -> Response:
+    @routes.get("/requests/{request_id:path}", response_model=ExplainAnswer, summary="One decision explained")
+    async def explain(request_id: RequestId, request: Request) -> Response:
         found = await store.repository.explain(tenant(request), request_id)
         if found is None:
             raise unknown(request_id)
@@ -56,7 +65,8 @@ def record_routes(store: Store, catalogue: Catalogue) -> APIRouter:
 
 def unknown(request_id: str) -> UnknownRequest:
     return UnknownRequest(
-        f"no request {request_id} is stored for this tenant; take the id from X-Request-ID or routing_metadata",
+        f"no request {request_id} is stored for this tenant; take the id from X-LLM-Router-Request-ID, from "
+        "routing_metadata, or your own X-Request-ID",
         param="request_id",
     )
 

@@ -1,4 +1,4 @@
-"""How a request body is read: bounded, as bytes, parsed once by orjson. Every request gets an id."""
+"""How a request body is read: bounded, as bytes, parsed once by orjson. Every request gets an id of its own."""
 
 import re
 from collections.abc import Callable, Coroutine
@@ -17,12 +17,23 @@ REQUEST_ID = re.compile(r"[!-~]{1,200}")
 
 
 def request_id(request: Request) -> str:
-    """The caller's X-Request-ID when it is 1 to 200 visible ASCII characters, else a new one."""
+    """The router's own. It is never the caller's, who may use one for several requests: rows are kept by it."""
     known: str | None = getattr(request.state, "request_id", None)
     if known is None:
-        given = request.headers.get("x-request-id", "")
-        known = request.state.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+        known = request.state.request_id = uuid4().hex
     return known
+
+
+def client_request_id(request: Request) -> str | None:
+    """The caller's X-Request-ID, when it is 1 to 200 visible ASCII characters."""
+    given = request.headers.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) and given != request_id(request) else None
+
+
+def id_headers(request: Request) -> dict[str, str]:
+    """Of every answer: the caller's id, or ours when there is none, and ours."""
+    own = request_id(request)
+    return {"x-request-id": client_request_id(request) or own, "x-llm-router-request-id": own}
 
 
 def tenant(request: Request) -> str:
@@ -62,7 +73,7 @@ class BoundedRequest(Request):
 
 
 class BoundedRoute(APIRoute):
-    """A route whose handler gets a BoundedRequest with its body already read."""
+    """A route whose handler gets a BoundedRequest with its body already read. Its answer carries the ids."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -70,7 +81,9 @@ class BoundedRoute(APIRoute):
         async def bounded(request: Request) -> Response:
             request = BoundedRequest(request.scope, request.receive)
             await request.read()
-            return await handle(request)
+            response = await handle(request)
+            response.headers.update(id_headers(request))
+            return response
 
         return bounded
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.domain import Capability, Cause, Domain, Provider, QualityTier, Skip, Stage, Tier
+from app.observability.labels import CacheKind
 from app.strict import Strict
 
 
@@ -93,13 +94,19 @@ class RouteAnswer(BaseModel):
     features: FeaturesView | None = Field(description="Null when the caller named the model.")
 
 
+class CachedFrom(BaseModel):
+    kind: CacheKind = Field(description="exact: the very same request. semantic: a query that means the same.")
+    age_s: float = Field(description="How old the answer is.")
+    similarity: float | None = Field(description="Cosine to the query that the answer was given to; semantic only.")
+
+
 class RoutingMetadata(BaseModel):
     """How the answer came about."""
 
     request_id: str
     reason: Cause = Field(description="What decided.")
     rule: str | None = Field(description="The rule that matched, certain or as a hint.")
-    cache_age_s: float | None = Field(description="How old the answer is, when it comes from the cache.")
+    cache: CachedFrom | None = Field(description="Null unless the answer comes from a cache.")
     confidence: float = Field(description="0.5 (a tie) to 1.")
     alternatives: list[CandidateView] = Field(description="The other candidates, best first.")
     fallback: list[str] = Field(description="Models that failed before this one answered, as model:error.")
@@ -129,7 +136,7 @@ class ErrorDetail(BaseModel):
     code: str = Field(description="A stable word for programs.")
     message: str = Field(description="What was wrong, where, and what to do.")
     param: str | None = Field(description="The field at fault.")
-    request_id: str = Field(description="Also in the header X-Request-ID and in the log.")
+    request_id: str = Field(description="The router's own: in the header X-LLM-Router-Request-ID and in the log.")
 
 
 class ErrorAnswer(BaseModel):
@@ -169,8 +176,8 @@ class HealthAnswer(BaseModel):
     version: str
     timestamp: str = Field(description="ISO 8601, UTC.")
     services: dict[str, Any] = Field(
-        description="Models available; state of storage with its last success and the rows that wait in the spool.",
-        examples=[{"models": "1/3 available"}],
+        description="Models, storage, cache and memory: the state of each, and when it last worked.",
+        examples=[{"models": {"available": 1, "known": 3, "last_success": {"llama": "2026-01-31T12:00:00.000+00:00"}}}],
     )
 
 

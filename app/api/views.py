@@ -1,9 +1,11 @@
 """Decisions, models and usage as plain JSON values, and the headers of every answer."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from time import time
 from typing import Any
 
+from app.caching import Hit
 from app.chat import Answer, StreamedAnswer
 from app.domain import Candidate, Decision, Query, TextFeatures, Usage
 from app.models.catalogue import ModelSpec
@@ -66,7 +68,7 @@ def routing_metadata(answer: Answer | StreamedAnswer) -> dict[str, Any]:
         "request_id": decision.request_id,
         "reason": decision.cause,
         "rule": decision.rule,
-        "cache_age_s": None if answer.cached is None else round(time() - answer.cached.created_at, 3),
+        "cache": None if answer.cached is None else cached(answer.cached),
         "confidence": round(decision.confidence, 4),
         "alternatives": [candidate(item) for item in decision.candidates if item.model != answer.model],
         "fallback": [f"{attempt.model}:{attempt.code}" for attempt in answer.attempts],
@@ -76,13 +78,27 @@ def routing_metadata(answer: Answer | StreamedAnswer) -> dict[str, Any]:
     }
 
 
+def cached(hit: Hit) -> dict[str, Any]:
+    similarity = None if hit.similarity is None else round(hit.similarity, 4)
+    return {"kind": hit.kind, "age_s": round(_age_s(hit), 3), "similarity": similarity}
+
+
 def headers(answer: Answer | StreamedAnswer) -> dict[str, str]:
-    return decision_headers(answer.decision, answer.model, answer.overhead_ms)
+    """With `age` of RFC 9111, in seconds, for an answer from a cache."""
+    named = decision_headers(answer.decision, answer.model, answer.overhead_ms)
+    if (hit := answer.cached) is not None:
+        named |= {"x-llm-router-cache": hit.kind, "age": str(int(_age_s(hit)))}
+        if hit.similarity is not None:
+            named["x-llm-router-cache-similarity"] = f"{hit.similarity:.4f}"
+    return named
+
+
+def _age_s(hit: Hit) -> float:
+    return max(0.0, time() - hit.answer.created_at)
 
 
 def decision_headers(decision: Decision, model_id: str, overhead_ms: float) -> dict[str, str]:
     return {
-        "x-request-id": decision.request_id,
         "x-llm-router-model": model_id,
         "x-llm-router-cause": decision.cause,
         "x-llm-router-overhead-ms": f"{overhead_ms:.2f}",
@@ -105,8 +121,12 @@ def model(spec: ModelSpec, unavailable: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def available(models: Sequence[str], unavailable: Mapping[str, str]) -> str:
-    return f"{sum(id_ not in unavailable for id_ in models)}/{len(models)} available"
+def available(
+    models: Sequence[str], unavailable: Mapping[str, str], last_success: Mapping[str, datetime]
+) -> dict[str, Any]:
+    """How many there are, and when each answered last."""
+    count = sum(id_ not in unavailable for id_ in models)
+    return {"available": count, "known": len(models), "last_success": dict(last_success)}
 
 
 def _named(values: Mapping[Any, Any]) -> dict[str, Any]:

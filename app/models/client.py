@@ -1,6 +1,6 @@
 """The seam between the router and a model, whoever runs it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 from app.domain import Chunk, Completion, Prompt
@@ -24,3 +24,13 @@ class ModelClient(Protocol):
     async def close(self) -> None:
         """Lets go of connections that belong to this client alone."""
         ...
+
+
+class Chunks(Protocol):
+    """A stream that has begun. Close it when it is not read to its end; that stops the call to the provider."""
+
+    def __aiter__(self) -> AsyncIterator[Chunk]: ...
+
+    async def __anext__(self) -> Chunk: ...
+
+    async def aclose(self) -> None: ...

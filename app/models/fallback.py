@@ -5,12 +5,13 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
 from app.domain import Chunk, Completion, Prompt
 from app.errors import UpstreamError, UpstreamInvalidAnswer, UpstreamTimeout
-from app.models.client import ModelClient
+from app.models.client import Chunks, ModelClient
 
 _BACK_OFF_BASE_S = 0.1
 _BACK_OFF_CAP_S = 2.0
@@ -39,11 +40,11 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Streaming:
-    """A stream that has begun. Close `chunks` (`aclose`) when they are not read to the end."""
+    """A stream whose first chunk is there."""
 
     model: str
     attempts: tuple[Attempt, ...]
-    chunks: "Chunks"
+    chunks: Chunks
 
 
 class FallbackChain:
@@ -51,12 +52,14 @@ class FallbackChain:
 
     `timeout_s` limits a whole answer, and the wait for each chunk of a stream, retries and all models included.
     While other models remain, a call gets at most half of what is left, so that one that hangs leaves time for them.
+    `last_success` says when a model answered last.
     """
 
     def __init__(self, clients: Mapping[str, ModelClient], *, timeout_s: float, max_retries: int) -> None:
         self._clients = clients
         self._timeout_s = timeout_s
         self._max_retries = max_retries
+        self.last_success: dict[str, datetime] = {}
 
     async def complete(self, models: Sequence[str], prompt: Prompt) -> Answered:
         """Raises UpstreamError when no model answers."""
@@ -68,7 +71,7 @@ class FallbackChain:
         """Returns once the first chunk is there. After it there is no other model: `chunks` raises the error."""
         run = _Run(time.monotonic() + self._timeout_s, self._max_retries)
         model, (first, rest) = await self._first(models, run, lambda client: _opened(client.stream(prompt)))
-        return Streaming(model, tuple(run.attempts), Chunks(model, first, rest, self._timeout_s))
+        return Streaming(model, tuple(run.attempts), _Begun(model, first, rest, self._timeout_s))
 
     async def _first(self, models: Sequence[str], run: "_Run", call: Call[T]) -> tuple[str, T]:
         errors: dict[str, UpstreamError] = {}
@@ -76,9 +79,12 @@ class FallbackChain:
             attempt = partial(call, self._clients[model])
             share = 1.0 if model == models[-1] else 0.5
             try:
-                return model, await run.with_retries(model, attempt, share)
+                result = await run.with_retries(model, attempt, share)
             except UpstreamError as error:
                 errors[model] = error
+            else:
+                self.last_success[model] = datetime.now(UTC)
+                return model, result
         raise _all_failed(errors)
 
 
@@ -119,7 +125,7 @@ class _Run:
         return max(self.deadline - time.monotonic(), 0.0)
 
 
-class Chunks:
+class _Begun:
     """The chunks of a stream that has begun, each awaited no longer than `idle_s`.
 
     Not a generator: closing one that was never read would not close the call to the provider.
@@ -131,7 +137,7 @@ class Chunks:
         self._rest = rest
         self._idle_s = idle_s
 
-    def __aiter__(self) -> "Chunks":
+    def __aiter__(self) -> "_Begun":
         return self
 
     async def __anext__(self) -> Chunk:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from app.domain import Decision, Query, Usage
 from app.errors import RouterError
@@ -12,8 +13,9 @@ logger = logging.getLogger("llm_router.events")
 CLIENT_LEFT = "client_left"
 
 
-def decided(query: Query, decision: Decision, latency_ms: float) -> None:
+def decided(query: Query, decision: Decision, latency_ms: float, client_request_id: str | None = None) -> None:
     if logger.isEnabledFor(logging.INFO):
+        given: dict[str, Any] = {} if client_request_id is None else {"client_request_id": client_request_id}
         _emit(
             "decision",
             request_id=decision.request_id,
@@ -25,6 +27,7 @@ def decided(query: Query, decision: Decision, latency_ms: float) -> None:
             domain=decision.domain,
             tier=query.tier,
             latency_ms=round(latency_ms, 2),
+            **given,
         )
 
 

@@ -114,6 +114,11 @@ class Metrics:
     def stage(self, name: StageName, seconds: float) -> None:
         self._stages(name).observe(seconds)
 
+    def embedded(self, texts: int, seconds: float) -> None:
+        """One batch of the encoder."""
+        self._embedded.inc(texts)
+        self._embedding.observe(seconds)
+
     def cache_hit(self, kind: CacheKind) -> None:
         self._cache_hits(kind).inc()
 
@@ -190,6 +195,15 @@ class Metrics:
     @cached_property
     def _stages(self) -> _Children[Histogram]:
         return self._histogram("stage_latency_seconds", "Time in one stage of a request.", STAGE_BUCKETS_S, "stage")
+
+    @cached_property
+    def _embedded(self) -> Counter:
+        return Counter("llm_router_embedded_texts", "Texts that were embedded.", registry=self.registry)
+
+    @cached_property
+    def _embedding(self) -> Histogram:
+        text = "Time in the encoder, one batch."
+        return Histogram("llm_router_encoder_seconds", text, registry=self.registry, buckets=STAGE_BUCKETS_S)
 
     @cached_property
     def _cache_hits(self) -> _Children[Counter]:

@@ -18,8 +18,13 @@ EXPORT_TIMEOUT_S = 5.0
 
 
 class Tracer(Protocol):
-    def stage(self, name: str, **attributes: str | int | float) -> AbstractContextManager[None]:
-        """A span within the one that is open in this task. Leave it in the task that entered it."""
+    def stage(
+        self, name: str, parent: str | None = None, **attributes: str | int | float
+    ) -> AbstractContextManager[None]:
+        """A span within the one that is open in this task. Leave it in the task that entered it.
+
+        `parent` is a caller's span instead, as a W3C `traceparent` header; a malformed one is ignored.
+        """
         ...
 
     def close(self) -> None:
@@ -30,7 +35,12 @@ class Tracer(Protocol):
 class NoTracer:
     _nothing = nullcontext()
 
-    def stage(self, name: str, **attributes: str | int | float) -> AbstractContextManager[None]:  # noqa: ARG002
+    def stage(
+        self,
+        name: str,  # noqa: ARG002
+        parent: str | None = None,  # noqa: ARG002
+        **attributes: str | int | float,  # noqa: ARG002
+    ) -> AbstractContextManager[None]:
         return self._nothing
 
     def close(self) -> None:
@@ -42,15 +52,18 @@ class OtlpTracer:
 
     def __init__(self, provider: "TracerProvider") -> None:
         from opentelemetry.trace import StatusCode
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+        self._propagator = TraceContextTextMapPropagator()
         self._failed = StatusCode.ERROR
         self._provider = provider
         self._tracer = provider.get_tracer("llm_router")
 
     @contextmanager
-    def stage(self, name: str, **attributes: str | int | float) -> Iterator[None]:
+    def stage(self, name: str, parent: str | None = None, **attributes: str | int | float) -> Iterator[None]:
+        context = self._propagator.extract({"traceparent": parent}) if parent else None
         with self._tracer.start_as_current_span(
-            name, attributes=attributes, record_exception=False, set_status_on_exception=False
+            name, context, attributes=attributes, record_exception=False, set_status_on_exception=False
         ) as span:
             try:
                 yield

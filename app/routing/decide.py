@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from app.domain import (
@@ -117,7 +119,12 @@ class QuickDecider:
 
 
 def scored(
-    catalogue: Catalogue, request: DecisionRequest, policy: Policy, evidence: Evidence, skipped: Mapping[Stage, Skip]
+    catalogue: Catalogue,
+    request: DecisionRequest,
+    policy: Policy,
+    evidence: Evidence,
+    skipped: Mapping[Stage, Skip],
+    stages_ms: Mapping[Stage, float] = MappingProxyType({}),
 ) -> Decision:
     """The decision that the multi-factor score makes on this evidence."""
     query = request.query
@@ -135,6 +142,8 @@ def scored(
         rejected=rejected,
         skipped=skipped,
         classifier_version=evidence.prediction.version if evidence.prediction else None,
+        stages_ms=dict(stages_ms),
+        vector=evidence.embedding.vector if evidence.embedding else None,
     )
 
 
@@ -161,24 +170,30 @@ class DecisionEngine:
 
     async def decide(self, requests: list[DecisionRequest]) -> list[Decision]:
         policy = self.policy  # one policy for the whole batch, even when a reload comes in between
-        found, skipped = await self._gather([request.query for request in requests], policy)
+        stages_ms: dict[Stage, float] = {}
+        found, skipped = await self._gather([request.query for request in requests], policy, stages_ms)
         return [
-            scored(self._catalogue, request, policy, evidence, skipped)
+            scored(self._catalogue, request, policy, evidence, skipped, stages_ms)
             for request, evidence in zip(requests, found, strict=True)
         ]
 
-    async def _gather(self, queries: list[Query], policy: Policy) -> tuple[list[Evidence], dict[Stage, Skip]]:
-        """Evidence for each query, and the stages that took no part with the reason."""
+    async def _gather(
+        self, queries: list[Query], policy: Policy, stages_ms: dict[Stage, float]
+    ) -> tuple[list[Evidence], dict[Stage, Skip]]:
+        """Evidence for each query, and the stages that took no part with the reason. Fills in `stages_ms`."""
         nothing = [Evidence() for _ in queries]
         if self._embedder is None:
             return nothing, dict.fromkeys(ML_STAGES, Skip.NOT_INSTALLED)
         limit_s = policy.embedding_timeout_ms / 1000
-        embeddings = await within(limit_s, self._embedder.embed([query.text for query in queries]))
+        embed = self._embedder.embed([query.text for query in queries])
+        embeddings = await within(limit_s, timed(Stage.EMBEDDING, embed, stages_ms))
         if isinstance(embeddings, Skip):
             return nothing, dict.fromkeys(ML_STAGES, embeddings)
+        predict = self._classifier.predict(queries, embeddings) if self._classifier else None
+        find = self._memory.neighbours(queries, embeddings) if self._memory else None
         predictions, neighbours = await asyncio.gather(
-            within(limit_s, self._classifier.predict(queries, embeddings) if self._classifier else None),
-            within(limit_s, self._memory.neighbours(queries, embeddings) if self._memory else None),
+            within(limit_s, predict and timed(Stage.CLASSIFIER, predict, stages_ms)),
+            within(limit_s, find and timed(Stage.MEMORY, find, stages_ms)),
         )
         skipped = {
             stage: result
@@ -193,6 +208,15 @@ class DecisionEngine:
             )
             for i, embedding in enumerate(embeddings)
         ], skipped
+
+
+async def timed(stage: Stage, work: Awaitable[Answer], stages_ms: dict[Stage, float]) -> Answer:
+    """Notes how long the work takes, a failure or a time limit included."""
+    started = perf_counter()
+    try:
+        return await work
+    finally:
+        stages_ms[stage] = (perf_counter() - started) * 1000
 
 
 async def within(limit_s: float, work: Awaitable[Answer] | None) -> Answer | Skip:

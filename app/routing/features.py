@@ -43,9 +43,9 @@ class TextFeaturesReader:
     """
 
     def __init__(self, tokens: TokenCounter, config: TextFeaturesConfig) -> None:
-        self._tokens = tokens
+        self.tokens = tokens
         self._window_characters = config.window_characters
-        self._language = LanguageDetector(config.language)
+        self.language = LanguageDetector(config.language)
         self._domains = DomainReader(config.domains, config.evidence)
         self._complexity = ComplexityReader(config.complexity)
 
@@ -56,7 +56,7 @@ class TextFeaturesReader:
 
     def read(self, text: str) -> TextFeatures:
         """Never raises for a str, whatever is in it."""
-        tokens = self._tokens.count(text)
+        tokens = self.tokens.count(text)
         window = _window(text, self._window_characters)
         structure = read_structure(window)
         words = Words.of(structure.prose)
@@ -69,7 +69,7 @@ class TextFeaturesReader:
             questions=structure.questions,
             digits=structure.digits,
             formulae=structure.formulae,
-            language=self._language.detect(structure.prose),
+            language=self.language.detect(structure.prose),
             domain=strongest(signals),
             domain_signals=signals,
             complexity=self._complexity.complexity(tokens, words, structure, signals),

@@ -9,6 +9,7 @@ from app.ask import AUTO, Ask
 from app.domain import Capability, Decision, Hint, Query, Skip
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
+from app.observability.stages import Stages
 from app.routing.decide import DecisionRequest, QuickDecider
 from app.routing.features import TextFeaturesReader
 from app.routing.tokens import TokenCounter
@@ -41,10 +42,12 @@ class Router:
         self._quick = quick
         self._engine = engine
 
-    async def decide(self, ask: Ask) -> tuple[Query, Decision]:
+    async def decide(self, ask: Ask, stages: Stages) -> tuple[Query, Decision]:
         """Raises RouterError when the query is at fault or no model can take it."""
-        query = await self._read(ask)
-        decision = await self._choose(query)
+        with stages("features"):
+            query = await self._read(ask)
+        with stages("decision"):
+            decision = await self._choose(query)
         return query, decision
 
     async def _choose(self, query: Query) -> Decision:

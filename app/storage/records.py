@@ -11,6 +11,7 @@ class DecisionRecord:
     """Written before the answer is returned. `created_at` is aware, UTC.
 
     A candidate is `{"model", "score", "factors", "cost_usd"}`. `query_text` and `query_hash` follow STORE_TEXT.
+    `request_id` is ours and unique, `client_request_id` the caller's, which several requests may share.
     """
 
     request_id: str
@@ -35,6 +36,7 @@ class DecisionRecord:
     classifier_version: str | None
     query_text: str | None
     query_hash: str | None
+    client_request_id: str | None = None  # spool files of versions without it are still read
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Writing, rating, explaining and deleting requests. Statistics have their statements in parts.py."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,10 @@ class Deleted:
 
 
 class Repository:
-    """Every method raises StorageUnavailable when the database cannot be reached."""
+    """Every method raises StorageUnavailable when the database cannot be reached.
+
+    Where one request is asked for, its id is ours, or else the client's, which means the newest request with it.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,11 +47,19 @@ class Repository:
             clean = rows.rows_of([rows.cleaned(one) for one in decisions], [rows.cleaned(one) for one in outcomes])
             await self._database.add(clean)
 
-    async def rate(self, tenant: str, feedback: Feedback) -> bool:
-        """The last rating wins, and is there when this returns. False: no such request of this tenant is stored.
+    async def rate(self, tenant: str, feedback: Feedback) -> str | None:
+        """The last rating wins, and is there when this returns. Returns our id of the request that was rated.
 
-        A decision that is still in the spool is not stored yet.
+        None: no such request of this tenant is stored. A decision that is still in the spool is not stored yet.
         """
+        async with self._database.transaction() as connection:
+            id_ = await _own_id(connection, tenant, feedback.request_id)
+            upsert = self._rating(tenant, replace(feedback, request_id=id_))
+            done = await connection.execute(upsert.execution_options(preserve_rowcount=True))
+        return id_ if done.rowcount > 0 else None
+
+    def _rating(self, tenant: str, feedback: Feedback) -> postgresql.Insert | sqlite.Insert:
+        """Writes nothing where no such request is stored."""
         row = rows.feedback_row(tenant, feedback)
         decision, outcome = (_one(table(name), tenant, feedback.request_id) for name in ("decision", "outcome"))
         values: dict[str, ColumnElement[Any]] = {
@@ -62,16 +73,14 @@ class Repository:
         found = select(*values.values()).where(or_(decision.exists(), outcome.exists()))
         insert = self._insert(table("feedback")).from_select(list(values), found)
         newer = {name: insert.excluded[name] for name in ("rating", "comment", "created_at")}
-        upsert = insert.on_conflict_do_update(index_elements=rows.KEY, set_=newer)
-        async with self._database.transaction() as connection:
-            done = await connection.execute(upsert.execution_options(preserve_rowcount=True))
-        return done.rowcount > 0
+        return insert.on_conflict_do_update(index_elements=rows.KEY, set_=newer)
 
     async def explain(self, tenant: str, request_id: str) -> Explanation | None:
         """None: no such request of this tenant is stored."""
         async with self._database.transaction(reads_only=True) as connection:
+            id_ = await _own_id(connection, tenant, request_id)
             found = {
-                name: (await connection.execute(_one(one, tenant, request_id))).mappings().first()
+                name: (await connection.execute(_one(one, tenant, id_))).mappings().first()
                 for name, one in ((name, table(name)) for name in ("decision", "outcome", "answer", "feedback"))
             }
         if found["decision"] is None and found["outcome"] is None:
@@ -125,6 +134,21 @@ async def _remove(connection: AsyncConnection, name: str, keys: Sequence[Mapping
 
 def _sum(one: Deleted, other: Deleted) -> Deleted:
     return Deleted(one.decisions + other.decisions, one.outcomes + other.outcomes, one.feedback + other.feedback)
+
+
+async def _own_id(connection: AsyncConnection, tenant: str, given: str) -> str:
+    """`given` itself when it is ours, or unknown."""
+    decision, outcome = table("decision"), table("outcome")
+    ours = (_one(one, tenant, given).with_only_columns(one.c.request_id) for one in (decision, outcome))
+    theirs = (
+        select(decision.c.request_id)
+        .where(decision.c.tenant == rows.clean(tenant), decision.c.client_request_id == rows.clean(given))
+        .order_by(decision.c.created_at.desc())
+        .limit(1)
+    )
+    first = func.coalesce(*(one.scalar_subquery() for one in (*ours, theirs)), rows.clean(given))
+    found: str = (await connection.execute(select(first))).scalar_one()
+    return found
 
 
 def _one(one: Table, tenant: str, request_id: str) -> Select[Any]:

@@ -1,4 +1,4 @@
-"""The tables. A request is known by tenant and request id: callers may choose ids, and must not meet each other's.
+"""The tables. A request is known by tenant and request id, which is ours: a caller's own may come more than once.
 
 Texts of answers have a table of their own, so that statistics read `outcome` alone, and it is narrow.
 """
@@ -6,7 +6,7 @@ Texts of answers have a table of their own, so that statistics read `outcome` al
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Index, SmallInteger, Table, Text
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Index, SmallInteger, Table, Text, text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field, SQLModel
 
@@ -40,6 +40,14 @@ class DecisionRow(SQLModel, table=True):
     __table_args__ = (
         Index("decision_by_user", "tenant", "user_id"),
         Index("decision_by_age", "created_at"),
+        Index(
+            "decision_by_client_request",
+            "tenant",
+            "client_request_id",
+            "created_at",
+            sqlite_where=text("client_request_id IS NOT NULL"),
+            postgresql_where=text("client_request_id IS NOT NULL"),
+        ),
     )
 
     tenant: str = Field(primary_key=True)
@@ -64,6 +72,7 @@ class DecisionRow(SQLModel, table=True):
     classifier_version: str | None
     query_text: str | None = Field(sa_type=Text)
     query_hash: str | None
+    client_request_id: str | None
 
 
 class OutcomeRow(SQLModel, table=True):

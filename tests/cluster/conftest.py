@@ -1,8 +1,6 @@
 """One real Ray cluster for all cluster tests."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,36 +8,22 @@ import numpy
 import pytest
 
 from app.artifacts.llama import ensure_llama_weights
-from tests.fakes.upstream import FakeUpstream, running_upstream
+from tests.fakes.upstream import FakeUpstream, upstream_in_a_thread
 from tests.servers.process import tail
 from tests.servers.router import Cluster, add_adapter, cluster_config, running_router
 
 
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[FakeUpstream]:
-    """The fake provider on a loop of its own, for tests that are not asynchronous."""
-    loop, ready, box = asyncio.new_event_loop(), threading.Event(), []
-    stop = asyncio.Event()
-
-    async def run() -> None:
-        async with running_upstream() as upstream:
-            box.append(upstream)
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
-    thread.start()
-    ready.wait()
-    yield box[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
-    loop.close()
+    with upstream_in_a_thread() as upstream:
+        yield upstream
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
     config = cluster_config(folder, upstream.url)
+    config["applications"][1]["args"]["cpu"]["default_max_tokens"] = 64
     add_adapter(folder, config, "llama-lora", "test-adapter", make_adapter(folder / "adapter"))
     with running_router(folder, config) as running:
         yield running

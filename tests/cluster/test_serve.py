@@ -1,11 +1,13 @@
 """The whole serve_config.yaml on a real Ray cluster with the real vLLM engine."""
 
+import asyncio
 import copy
 import os
 import signal
 import time
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -32,7 +34,10 @@ def test_the_router_answers_while_llama_loads(cluster: Cluster) -> None:
     assert health["status"] == "ok"
     answer = cluster.http.post(CHAT, json=FRESH)
     assert answer.json()["response"] == "Paris"
-    assert answer.headers.get_list("x-request-id") == [answer.json()["routing_metadata"]["request_id"]]
+    assert answer.headers["x-llm-router-request-id"] == answer.json()["routing_metadata"]["request_id"]
+    assert answer.headers.get_list("x-request-id") == [answer.headers["x-llm-router-request-id"]]
+    named = cluster.http.post(CHAT, json=FRESH, headers={"x-request-id": "mine"})
+    assert named.headers.get_list("x-request-id") == ["mine"]
 
 
 def test_the_embedding_takes_part_in_the_decision(cluster: Cluster) -> None:
@@ -142,6 +147,30 @@ def test_llama_refuses_what_does_not_fit_its_format(llama: Cluster) -> None:
     assert "temperature" in response.json()["error"]["message"]
 
 
+def test_an_answer_without_a_limit_ends_and_a_long_prompt_still_fits(llama: Cluster) -> None:
+    limit = llama.config["applications"][1]["args"]["cpu"]["default_max_tokens"]
+    words = "word " * 1970
+    body = {"model": "llama", "messages": [{"role": "user", "content": words}], "temperature": 0, "ignore_eos": True}
+    usage = llama.http.post("/v1/chat/completions", json=body).json()["usage"]
+    assert usage["completion_tokens"] == 2048 - usage["prompt_tokens"] < limit
+    short = {**body, "messages": [{"role": "user", "content": "Count."}]}
+    assert llama.http.post("/v1/chat/completions", json=short).json()["usage"]["completion_tokens"] == limit
+
+
+async def test_who_shares_a_call_keeps_it_when_the_first_one_leaves(llama: Cluster) -> None:
+    body = {"model": "llama", "messages": [{"role": "user", "content": "Tell a story."}], "max_tokens": 80}
+    async with httpx.AsyncClient(base_url=llama.url, timeout=60) as http:
+        first = asyncio.create_task(http.post("/v1/chat/completions", json=body))
+        await asyncio.sleep(0.5)
+        second = asyncio.create_task(http.post("/v1/chat/completions", json=body))
+        await asyncio.sleep(0.5)
+        assert not first.done()
+        first.cancel()
+        answer = await second
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["usage"]["completion_tokens"] > 0
+
+
 def test_a_lora_adapter_answers_under_its_own_name(llama: Cluster) -> None:
     body = {
         "messages": [{"role": "user", "content": "What is the capital of France?"}],
@@ -166,7 +195,7 @@ def test_the_launcher_said_when_each_application_was_ready(llama: Cluster) -> No
 def test_logs_hold_events_and_no_prompt(cluster: Cluster) -> None:
     secret = "zebra-crossing-4711"
     ask = {"query": f"Say {secret} backwards", "user_id": "u", "model": "strong"}
-    id_ = cluster.http.post(CHAT, json=ask).headers["x-request-id"].encode()
+    id_ = cluster.http.post(CHAT, json=ask).headers["x-llm-router-request-id"].encode()
     wait_until(lambda: b"completion request_id=" + id_ in cluster.log.read_bytes(), 20, "the event")
     assert b"decision request_id=" + id_ in cluster.log.read_bytes()
     assert secret.encode() not in cluster.log.read_bytes()

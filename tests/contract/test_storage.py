@@ -14,19 +14,26 @@ from statistics import mean
 
 import orjson
 import pytest
-from sqlalchemy import func, select
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import func, insert, select
+from sqlmodel import SQLModel
 
 from app.domain import Usage
 from app.errors import ConfigError
 from app.models.catalogue import Prices
+from app.paths import project_path
 from app.storage.database import Database, open_database
 from app.storage.engines import sync_engine
 from app.storage.errors import StorageUnavailable
 from app.storage.export import write_examples
 from app.storage.migrate import migrate
 from app.storage.recorder import Recorder
-from app.storage.records import OutcomeRecord
+from app.storage.records import DecisionRecord, OutcomeRecord
 from app.storage.repository import Deleted, Repository
+from app.storage.rows import rows_of
 from app.storage.spool import Spool
 from app.storage.statistics import read_statistics
 from app.storage.tables import table
@@ -133,6 +140,71 @@ async def test_the_last_rating_wins(repository: Repository) -> None:
     found = await repository.explain("acme", "r1")
     assert found is not None
     assert found.feedback == feedback("r1", 5)
+
+
+async def test_requests_that_share_a_clients_id(repository: Repository, database: Database) -> None:
+    mine = [decision(f"r{i}", client_request_id="theirs", created_at=NOW + i * HOUR) for i in (0, 2, 1)]
+    others = [decision("r9", tenant="other", client_request_id="theirs", created_at=NOW + 9 * HOUR)]
+    for _ in range(2):  # as a spool does that is read again
+        await repository.write([*mine, *others], [outcome("r2")])
+    assert await stored(database) == 4
+    newest = await repository.explain("acme", "theirs")
+    assert newest is not None
+    assert (newest.decision, newest.outcome) == (mine[1], outcome("r2"))
+    assert await repository.rate("acme", feedback("theirs", 4)) == "r2"
+    assert [await rating(repository, "acme", id_) for id_ in ("r0", "r1", "r2", "theirs")] == [None, None, 4, 4]
+    assert await rating(repository, "other", "r9") is None
+    assert await repository.rate("third", feedback("theirs", 1)) is None
+    assert await repository.explain("third", "theirs") is None
+
+
+async def test_our_own_id_goes_before_a_clients(repository: Repository) -> None:
+    later = decision("r2", client_request_id="r1", created_at=NOW + HOUR)
+    await repository.write([decision("r1"), later, decision("r3", client_request_id="early")], [outcome("early")])
+    assert await repository.rate("acme", feedback("r1", 2)) == "r1"
+    assert await repository.rate("acme", feedback("early", 3)) == "early"
+    assert [await rating(repository, "acme", id_) for id_ in ("r1", "r2", "r3")] == [2, None, None]
+
+
+@pytest.mark.parametrize("id_", ["a\0b", "\ud83d", "' OR 1=1 --", "%"])
+async def test_an_id_of_any_text_may_be_asked_for(repository: Repository, id_: str) -> None:
+    await repository.write([decision("r1", client_request_id="r0")], [])
+    assert await repository.explain("acme", id_) is None
+    assert await repository.rate("acme", feedback(id_, 1)) is None
+
+
+async def rating(repository: Repository, tenant: str, id_: str) -> int | None:
+    found = await repository.explain(tenant, id_)
+    assert found is not None
+    return found.feedback and found.feedback.rating
+
+
+async def test_a_database_of_an_earlier_version_with_rows(url: str, repository: Repository) -> None:
+    """Its requests keep their only id, which a client may have chosen."""
+    at_first_migration(url, decision("chosen"))
+    old = await repository.explain("acme", "chosen")
+    assert old is not None
+    assert old.decision == decision("chosen")
+    await repository.write([decision("r2", client_request_id="chosen", created_at=NOW + HOUR)], [])
+    assert await repository.rate("acme", feedback("chosen", 5)) == "chosen"
+    assert (await repository.explain("acme", "r2")) is not None
+    engine = sync_engine(parse_url(url))
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+    engine.dispose()
+
+
+def at_first_migration(url: str, record: DecisionRecord) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(project_path("app/storage/migrations")))
+    row = rows_of([record], [])["decision"][0]
+    engine = sync_engine(parse_url(url))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        del row["client_request_id"]
+        connection.execute(insert(table("decision")).values(row))
+    engine.dispose()
 
 
 async def test_deleting_a_user(repository: Repository, database: Database) -> None:

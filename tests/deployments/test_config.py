@@ -87,7 +87,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
         lambda c: llama(c).update(lora_adapters=[{"name": "a", "path": "/none"}]),
         "/none has no adapter_config.json",
     ),
-    "semantic cache": (lambda c: router(c)["args"]["cache"].update(semantic=True), "cache.semantic has to be false"),
+    "semantic scope": (lambda c: router(c)["args"]["cache"].update(semantic_scope="all"), "'user' or 'tenant'"),
     "missing text features": (
         lambda c: router(c)["args"].update(text_features="configs/none.yaml"),
         "none.yaml: cannot be read",

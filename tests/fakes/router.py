@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 from app.api.app import Parts, create_api
 from app.caching import Caching
 from app.chat import ChatService
+from app.domain import Decision
 from app.memory.cache.answers import AnswerCache
 from app.memory.cache.build import CacheConfig, open_caches
 from app.memory.cache.guard_words import GuardConfig
@@ -23,9 +24,10 @@ from app.models.clients import build_clients
 from app.models.fallback import FallbackChain
 from app.models.openai import open_session
 from app.observability.metrics import Metrics
+from app.observability.tracing import NoTracer, Tracer
 from app.paths import project_path
 from app.recording import Recording
-from app.routing.decide import QuickDecider
+from app.routing.decide import DecisionEngine, DecisionRequest, Embedder, QuickDecider
 from app.routing.features import TextFeaturesReader
 from app.routing.router import Router
 from app.routing.rules import RuleBook
@@ -37,6 +39,8 @@ from app.yaml_file import read_yaml
 from tests.fakes.local import FakeLocalBackend
 from tests.fakes.upstream import FakeUpstream, running_upstream
 
+NO_TRACER = NoTracer()
+NO_SEMANTIC_CACHE = CacheConfig(semantic=False)
 KEYS = {"STRONG_KEY": "sk-strong-0123456789", "MEDIUM_KEY": "sk-medium-0123456789"}
 
 
@@ -92,22 +96,31 @@ class FakeRouter:
     store: Store
 
 
-def make_router(models: Catalogue, tokenizer: Path, local: FakeLocalBackend) -> Router:
+def make_router(
+    models: Catalogue, tokenizer: Path, local: FakeLocalBackend, embedder: Embedder | None = None
+) -> Router:
+    """With an embedder, the DecisionEngine takes part, in this process."""
+    engine = DecisionEngine(models, shipped_policy(), embedder=embedder)
+
+    async def decide(request: DecisionRequest) -> Decision:
+        (decision,) = await engine.decide([request])
+        return decision
+
     router = Router(
         catalogue=models,
         features=TextFeaturesReader.from_files(tokenizer, project_path("configs/text_features.yaml")),
         tokens=TokenCounter.read(tokenizer),
         quick=QuickDecider(models, RuleBook.read(project_path("configs/rules.yaml"), models)),
-        engine=None,
+        engine=decide if embedder else None,
         unavailable=Availability(models, KEYS, local).unavailable,
     )
     router.policy = shipped_policy()
     return router
 
 
-def in_process_cache() -> AnswerCache:
+def in_process_cache(config: CacheConfig) -> AnswerCache:
     guards = read_yaml(project_path("configs/cache_guards.yaml"), GuardConfig)
-    return open_caches(CacheConfig(semantic=False), guards, redis_url=None, detect=lambda _: "en")
+    return open_caches(config, guards, redis_url=None, detect=lambda _: "en")
 
 
 @asynccontextmanager
@@ -122,7 +135,15 @@ async def running_store(folder: Path) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def running_router(tokenizer: Path, *, max_retries: int = 0, timeout_s: float = 5.0) -> AsyncIterator[FakeRouter]:
+async def running_router(
+    tokenizer: Path,
+    *,
+    max_retries: int = 0,
+    timeout_s: float = 5.0,
+    embedder: Embedder | None = None,
+    cache: CacheConfig = NO_SEMANTIC_CACHE,
+    tracer: Tracer = NO_TRACER,
+) -> AsyncIterator[FakeRouter]:
     with TemporaryDirectory() as folder:
         async with running_upstream() as upstream, open_session() as session, running_store(Path(folder)) as store:
             models, local = catalogue(upstream.url), FakeLocalBackend()
@@ -130,8 +151,9 @@ async def running_router(tokenizer: Path, *, max_retries: int = 0, timeout_s: fl
             chain = FallbackChain(clients, timeout_s=timeout_s, max_retries=max_retries)
             metrics = Metrics(models.models)
             recording = Recording(metrics, store.recorder, TextPolicy.FULL, models.strongest().prices_usd_per_million)
-            caching = Caching(in_process_cache(), metrics)
-            service = ChatService(make_router(models, tokenizer, local), chain, recording, caching)
+            caching = Caching(in_process_cache(cache), metrics)
+            deciding = make_router(models, tokenizer, local, embedder)
+            service = ChatService(deciding, chain, recording, caching, tracer)
 
             async def scrape() -> bytes:
                 return generate_latest(metrics.registry)

@@ -1,8 +1,9 @@
 """A provider on a free local port. It speaks /v1/chat/completions and /v1/messages, and misbehaves when told to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 from aiohttp import web
 
 Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Usual = Callable[[str, dict[str, Any]], Behaviour]  # by path and body
 
 CHAT_ANSWER: dict[str, Any] = {
     "id": "chatcmpl-1",
@@ -79,10 +81,11 @@ class Received:
 
 @dataclass
 class FakeUpstream:
-    """`behaviours` are used up in order; when none is left it answers as a provider should."""
+    """`behaviours` are used up in order; when none is left it does the `usual`, which is what a provider should."""
 
     url: str = ""
     behaviours: list[Behaviour] = field(default_factory=list)
+    usual: Usual = field(default_factory=lambda: _well_behaved)
     received: list[Received] = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -90,7 +93,7 @@ class FakeUpstream:
         body = orjson.loads(await request.read())
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.received.append(Received(request.path, headers, body))
-        behaviour = self.behaviours.pop(0) if self.behaviours else _well_behaved(request.path, body)
+        behaviour = self.behaviours.pop(0) if self.behaviours else self.usual(request.path, body)
         try:
             return await behaviour(request)
         except (asyncio.CancelledError, ConnectionError):
@@ -176,3 +179,24 @@ async def running_upstream() -> AsyncIterator[FakeUpstream]:
         yield fake
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def upstream_in_a_thread() -> Iterator[FakeUpstream]:
+    """On a loop of its own, for what is not asynchronous."""
+    loop, ready, box = asyncio.new_event_loop(), threading.Event(), list[FakeUpstream]()
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        async with running_upstream() as upstream:
+            box.append(upstream)
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    ready.wait()
+    yield box[0]
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    loop.close()

@@ -1,6 +1,7 @@
 """The router as `make serve` starts it: the launcher, Ray, the vLLM engine."""
 
 import json
+import re
 import sys
 import time
 import urllib.request
@@ -60,6 +61,17 @@ class Cluster:
         models = self.http.get("/api/v1/models").json()["models"]
         return {model["id"] for model in models if model["available"]}
 
+    def services(self) -> dict[str, Any]:
+        """What the health of one Ingress replica says of them."""
+        services: dict[str, Any] = self.http.get("/api/v1/health").json()["services"]
+        return services
+
+    def metric(self, name: str) -> float:
+        """Added up over its labels, the replicas among them."""
+        response = self.http.get("/api/v1/metrics")
+        assert response.status_code == 200, response.text
+        return sum(float(value) for value in re.findall(rf"^{name}{{.*}} ([\d.e+]+)$", response.text, re.M))
+
     def _dashboard(self, method: str, body: bytes | None) -> bytes:
         headers = {**authorization(), "Content-Type": "application/json"}
         dashboard = next(
@@ -72,7 +84,9 @@ class Cluster:
 
 
 @contextmanager
-def running_router(folder: Path, config: dict[str, Any], **variables: str) -> Iterator[Cluster]:
+def running_router(
+    folder: Path, config: dict[str, Any], *, launcher: str = "deployments.launch", **variables: str
+) -> Iterator[Cluster]:
     """Starts it on a free port, in a Ray cluster of its own, and waits for the router, not for Llama."""
     ensure_minilm(), ensure_llama_weights()
     port, path, log = free_port(), folder / "serve_config.yaml", folder / "serve.log"
@@ -83,11 +97,12 @@ def running_router(folder: Path, config: dict[str, Any], **variables: str) -> It
         "PORT": str(port),
         "RAY_ADDRESS": "local",
         "TEST_KEY": KEY,
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",  # the usual 30 go by at every stop
         "DATABASE_URL": f"sqlite:///{folder}/router.db",
     }
     given |= variables
     with (
-        running([sys.executable, "-m", "deployments.launch", str(path)], log, given) as process,
+        running([sys.executable, "-m", launcher, str(path)], log, given) as process,
         httpx.Client(base_url=url, timeout=60) as http,
     ):
 

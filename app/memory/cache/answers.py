@@ -7,22 +7,24 @@ from time import time
 import numpy
 from numpy.typing import ArrayLike
 
-from app.domain import Completion
+from app.domain import Completion, Prompt, Tier
 from app.memory.cache.entry import CachedAnswer
 from app.memory.cache.exact import ExactCache
 from app.memory.cache.guard_reader import GuardReader
-from app.memory.cache.keys import CacheKey, SemanticQuery
+from app.memory.cache.keys import CacheKey, SemanticQuery, semantic_query
 from app.memory.cache.semantic import Match, SemanticCache
 from app.memory.cache.shield import CacheState, CacheStatus, Shield
 
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A semantic cache and the reader of what its guards compare."""
+    """A semantic cache and the reader of what its guards compare. `per_user`: a user gets his own answers only."""
 
     cache: SemanticCache
     reader: GuardReader
     shield: Shield
+    per_user: bool
+    max_characters: int
 
 
 class AnswerCache:
@@ -36,6 +38,14 @@ class AnswerCache:
 
     async def lookup_exact(self, key: CacheKey) -> CachedAnswer | None:
         return await self._shield.lookup(lambda: self._exact.get(key))
+
+    def query(self, prompt: Prompt, *, model: str, tier: Tier, tenant: str, user: str) -> SemanticQuery | None:
+        """What the semantic cache compares; None for what it may not answer, and when it is off."""
+        if self._semantic is None:
+            return None
+        scope = user if self._semantic.per_user else None
+        limit = self._semantic.max_characters
+        return semantic_query(prompt, model=model, tier=tier, tenant=tenant, user=scope, max_characters=limit)
 
     async def lookup_semantic(self, query: SemanticQuery, vector: ArrayLike) -> Match | None:
         """`vector` is the embedding of `query.text`."""

@@ -1,7 +1,7 @@
 """Builds the caches from their settings: in process, or in Redis."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import Redis
@@ -28,6 +28,7 @@ class CacheConfig(BaseModel):
     exact_ttl_s: Annotated[float, Field(gt=0)] = 3600.0
     exact_max_mb: Annotated[int, Field(gt=0, description="In process only; Redis has its own maxmemory.")] = 64
     semantic: bool = True
+    semantic_scope: Annotated[Literal["user", "tenant"], Field(description="Who shares answers by meaning.")] = "user"
     semantic_ttl_s: Annotated[float, Field(gt=0)] = 3600.0
     semantic_max_mb: Annotated[int, Field(gt=0, description="In process only; Redis has its own maxmemory.")] = 64
     semantic_entries_per_scope: Annotated[int, Field(gt=0, le=1000)] = 64
@@ -52,7 +53,10 @@ def open_caches(
     def shield(name: str) -> Shield:
         return Shield(name, timeout_s=timeout_s if redis_url else None, retry_after_s=config.retry_after_s)
 
-    guarded = Guarded(semantic, reader, shield("semantic")) if reader else None
+    guarded = None
+    if reader:
+        per_user = config.semantic_scope == "user"
+        guarded = Guarded(semantic, reader, shield("semantic"), per_user, guards.max_characters)
     return AnswerCache(exact, shield("exact"), guarded, max_answer_bytes=config.max_answer_kb * 1024)
 
 

@@ -1,15 +1,15 @@
 """Identical streaming requests in flight share one upstream stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
 from app.domain import Chunk
 from app.memory.cache.flight import SingleFlight
+from app.models.client import Chunks
 
 Head = TypeVar("Head")
-Chunks = AsyncGenerator[Chunk, None]
 Begin = Callable[[], Awaitable[tuple[Head, Chunks]]]
 
 
@@ -19,42 +19,34 @@ class _Broadcast(Generic[Head]):
     def __init__(self, head: Head, source: Chunks) -> None:
         self.head = head
         self.over = False
-        self._error: Exception | None = None
-        self._chunks: list[Chunk] = []
+        self.error: Exception | None = None
+        self.chunks: list[Chunk] = []
+        self.task = asyncio.create_task(self._pump(source))
         self._more = asyncio.Event()
         self._readers = 0
-        self.task = asyncio.create_task(self._pump(source))
 
-    def reader(self) -> Chunks:
+    def reader(self) -> "_Reader":
         self._readers += 1
-        return self._read()
+        return _Reader(self)
 
-    async def _read(self) -> Chunks:
-        read = 0
-        try:
-            while True:
-                while read < len(self._chunks):
-                    yield self._chunks[read]
-                    read += 1
-                if self.over:
-                    break
-                await self._more.wait()
-            if self._error:
-                raise self._error
-        finally:
-            self._readers -= 1
-            if not self._readers:
-                self.over = True
-                self.task.cancel()
+    async def more(self) -> None:
+        await self._more.wait()
+
+    def left(self) -> None:
+        """A reader goes."""
+        self._readers -= 1
+        if not self._readers:
+            self.over = True
+            self.task.cancel()
 
     async def _pump(self, source: Chunks) -> None:
         try:
             async with aclosing(source):
                 async for chunk in source:
-                    self._chunks.append(chunk)
+                    self.chunks.append(chunk)
                     self._wake()
         except Exception as error:
-            self._error = error
+            self.error = error
         finally:
             self.over = True
             self._wake()
@@ -62,6 +54,34 @@ class _Broadcast(Generic[Head]):
     def _wake(self) -> None:
         woken, self._more = self._more, asyncio.Event()
         woken.set()
+
+
+class _Reader:
+    """Not a generator: closing one that was never read would not count its reader out."""
+
+    def __init__(self, broadcast: "_Broadcast[Head]") -> None:
+        self._broadcast = broadcast
+        self._read = 0
+        self._closed = False
+
+    def __aiter__(self) -> "_Reader":
+        return self
+
+    async def __anext__(self) -> Chunk:
+        source = self._broadcast
+        while self._read == len(source.chunks) and not self._closed:
+            if source.over:
+                raise source.error or StopAsyncIteration
+            await source.more()
+        if self._closed:
+            raise StopAsyncIteration
+        self._read += 1
+        return source.chunks[self._read - 1]
+
+    async def aclose(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._broadcast.left()
 
 
 class StreamFlight(Generic[Head]):
@@ -74,7 +94,7 @@ class StreamFlight(Generic[Head]):
     async def share(self, key: Hashable, begin: Begin[Head]) -> tuple[Head, Chunks, bool]:
         """The head, all chunks from the first one on, and whether somebody else's stream gives them.
 
-        The chunks must be closed, or run to their end. An error reaches all readers, after the chunks before it.
+        The chunks must be closed. An error reaches all readers, after the chunks before it.
         """
         live = self._live.get(key)
         if live and not live.over:

@@ -34,11 +34,12 @@ async def check_alive(router: FakeRouter) -> None:
     ],
 )
 async def test_a_bad_field(router: FakeRouter, body: Any, status: int, code: str, param: str | None) -> None:
-    response = await router.http.post(CHAT, json=body)
+    response = await router.http.post(CHAT, json=body, headers={"x-request-id": "theirs"})
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["param"]) == (status, code, param)
     assert error["message"]
-    assert error["request_id"] == response.headers["x-request-id"]
+    assert error["request_id"] == response.headers["x-llm-router-request-id"]
+    assert response.headers["x-request-id"] == "theirs"
     await check_alive(router)
 
 
@@ -147,7 +148,7 @@ async def test_a_wrong_address(router: FakeRouter, method: str, path: str, statu
 
 
 async def test_an_unexpected_error_tells_nothing_of_the_inside(
-    router: FakeRouter, monkeypatch: pytest.MonkeyPatch
+    router: FakeRouter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("secret of the inside")
@@ -156,3 +157,5 @@ async def test_an_unexpected_error_tells_nothing_of_the_inside(
     response = await router.http.post(CHAT, json=GOOD)
     assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
     assert "secret" not in response.text
+    assert f"request {response.json()['error']['request_id']}: unexpected RuntimeError" in caplog.text
+    assert response.json()["error"]["request_id"] == response.headers["x-request-id"]

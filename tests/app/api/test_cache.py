@@ -21,7 +21,9 @@ async def test_the_second_same_request_is_free_and_says_where_it_comes_from(rout
     assert len(router.upstream.received) == 1
     assert (body["response"], body["model_used"], body["usage"]["cost_usd"]) == ("Paris", "medium", 0.0)
     assert body["routing_metadata"]["reason"] == "cache"
-    assert body["routing_metadata"]["cache_age_s"] >= 0
+    assert body["routing_metadata"]["cache"]["kind"] == response.headers["x-llm-router-cache"] == "exact"
+    assert body["routing_metadata"]["cache"]["age_s"] >= 0
+    assert response.headers["age"] == "0"
     assert response.headers["x-llm-router-cause"] == "cache"
     outcome = (await explained(router, response.headers["x-request-id"]))["outcome"]
     assert (outcome["cache"], outcome["cost_usd"], outcome["output_tokens"]) == ("exact", 0.0, 3)
@@ -98,3 +100,18 @@ async def test_hits_and_misses_are_counted_and_told_by_health(router: FakeRouter
     assert 'llm_router_cache_misses_total{kind="exact"} 1.0' in text
     cache = (await router.http.get("/api/v1/health")).json()["services"]["cache"]
     assert (cache["exact"]["state"], cache["exact"]["hits"]) == ("ok", 2)
+
+
+async def test_the_same_stream_many_times_at_once_is_one_call(router: FakeRouter) -> None:
+    async def slow(request: Any) -> Any:
+        await asyncio.sleep(0.2)
+        return await stream(CHAT_STREAM)(request)
+
+    router.upstream.behaviours += [slow] * 4
+    answers = await asyncio.gather(*(router.http.post(CHAT, json={**GOOD, "stream": True}) for _ in range(4)))
+    assert len(router.upstream.received) == 1
+    streams = [events(response.text) for response in answers]
+    assert {"".join(data["text"] for name, data in one if name == "delta") for one in streams} == {"Paris"}
+    costs = sorted(one[-1][1]["cost_usd"] for one in streams)
+    assert costs[:3] == [0.0] * 3
+    assert costs[3] > 0

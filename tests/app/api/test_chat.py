@@ -1,6 +1,7 @@
 """The router's own endpoints: answers, decisions, streams, and fallbacks."""
 
 import asyncio
+import re
 
 import orjson
 import pytest
@@ -40,7 +41,7 @@ async def test_a_greeting_goes_to_the_small_local_model_by_rule(router: FakeRout
     assert (metadata["reason"], metadata["rule"], metadata["fallback"]) == ("rule", "greeting", [])
     assert [item["model"] for item in metadata["alternatives"]] == ["medium", "strong"]
     assert metadata["features"]["complexity"] < 0.3
-    assert metadata["request_id"] == response.headers["x-request-id"]
+    assert metadata["request_id"] == response.headers["x-request-id"] == response.headers["x-llm-router-request-id"]
     assert response.headers["x-llm-router-model"] == "small"
     assert response.headers["x-llm-router-cause"] == "rule"
     assert float(response.headers["x-llm-router-overhead-ms"]) >= 0
@@ -126,9 +127,11 @@ async def test_a_client_that_leaves_closes_the_stream_of_the_provider(router: Fa
     assert router.upstream.left.is_set()
 
 
-async def test_the_callers_request_id_is_kept_and_a_malformed_one_replaced(router: FakeRouter) -> None:
+@pytest.mark.parametrize(("given", "kept"), [("abc-123", True), ("a b\tc", False), ("", False), ("x" * 201, False)])
+async def test_the_callers_request_id_returns_beside_ours(router: FakeRouter, given: str, kept: bool) -> None:
     body = {"query": "hello", "user_id": "u"}
-    kept = await router.http.post("/api/v1/route", json=body, headers={"x-request-id": "abc-123"})
-    replaced = await router.http.post("/api/v1/route", json=body, headers={"x-request-id": "a b\tc"})
-    assert kept.json()["request_id"] == "abc-123"
-    assert replaced.json()["request_id"] != "a b\tc"
+    response = await router.http.post("/api/v1/route", json=body, headers={"x-request-id": given})
+    own = response.json()["request_id"]
+    assert re.fullmatch("[0-9a-f]{32}", own)
+    assert response.headers["x-llm-router-request-id"] == own
+    assert response.headers["x-request-id"] == (given if kept else own)

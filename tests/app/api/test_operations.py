@@ -6,7 +6,7 @@ from tests.fakes.router import FakeRouter
 async def test_health_counts_available_models(router: FakeRouter) -> None:
     body = (await router.http.get("/api/v1/health")).json()
     assert body["status"] == "ok"
-    assert body["services"]["models"] == "3/4 available"
+    assert body["services"]["models"] == {"available": 3, "known": 4, "last_success": {}}
     assert body["version"]
     assert body["timestamp"].endswith("+00:00")
 

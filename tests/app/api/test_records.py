@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -77,6 +78,27 @@ async def test_the_last_rating_wins(router: FakeRouter) -> None:
         body = {"request_id": id_, "rating": rating, "comment": comment}
         assert (await router.http.post("/api/v1/feedback", json=body)).json() == {"request_id": id_, "rating": rating}
     assert (await explained(router, id_))["feedback"]["rating"] == 5
+
+
+async def test_requests_that_share_a_clients_id_are_both_stored(router: FakeRouter) -> None:
+    headers = {"x-request-id": "again/1"}
+    ids = []
+    for path, body in ((CHAT, GOOD), (COMPLETIONS, {"messages": [{"role": "user", "content": "hello"}]})):
+        response = await router.http.post(path, json=body, headers=headers)
+        assert response.headers["x-request-id"] == "again/1"
+        ids.append(response.headers["x-llm-router-request-id"])
+    found = [await explained(router, id_) for id_ in (*ids, "again/1", quote("again/1", safe=""))]
+    assert [one["decision"]["request_id"] for one in found] == [ids[0], ids[1], ids[1], ids[1]]
+    assert {one["decision"]["client_request_id"] for one in found} == {"again/1"}
+    rated = await router.http.post("/api/v1/feedback", json={"request_id": "again/1", "rating": 4})
+    assert rated.json() == {"request_id": ids[1], "rating": 4}
+    assert [(await explained(router, id_))["feedback"] is None for id_ in ids] == [True, False]
+    other = {"x-tenant-id": "umbrella"}
+    assert (await router.http.get("/api/v1/requests/again/1", headers=other)).status_code == 404
+    response = await router.http.post(
+        "/api/v1/feedback", json={"request_id": "again/1", "rating": 1}, headers={**other, "x-request-id": "mine"}
+    )
+    assert (response.status_code, response.headers["x-request-id"]) == (404, "mine")
 
 
 @pytest.mark.parametrize(

@@ -89,10 +89,21 @@ async def test_a_request_leaves_a_decision_and_a_completion_and_no_prompt(
     fields = [record.__dict__["fields"] for record in caplog.records if record.name == "llm_router.events"]
     assert {"model", "cause", "confidence", "complexity", "latency_ms"} <= fields[0].keys()
     assert {"model", "input_tokens", "output_tokens", "cost_usd", "latency_ms"} <= fields[1].keys()
+    assert not any("client_request_id" in event for event in fields)
     assert "zebra" not in str(fields)
     assert "zebra" not in caplog.text
 
 
-async def ask(router: FakeRouter, query: str) -> None:
-    response = await router.http.post("/api/v1/chat", json={"query": query, "user_id": "u"})
+async def test_only_the_decision_tells_the_clients_id(tokenizer: object, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "llm_router.events")
+    async with running_router(tokenizer) as router:  # type: ignore[arg-type]
+        own = await ask(router, "hello", {"x-request-id": "theirs"})
+    fields = [record.__dict__["fields"] for record in caplog.records if record.name == "llm_router.events"]
+    assert [event["request_id"] for event in fields] == [own, own]
+    assert [event.get("client_request_id") for event in fields] == ["theirs", None]
+
+
+async def ask(router: FakeRouter, query: str, headers: dict[str, str] | None = None) -> str:
+    response = await router.http.post("/api/v1/chat", json={"query": query, "user_id": "u"}, headers=headers)
     assert response.status_code == 200
+    return response.headers["x-llm-router-request-id"]

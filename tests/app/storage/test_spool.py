@@ -1,7 +1,9 @@
 import errno
 import os
+from dataclasses import asdict
 from pathlib import Path
 
+import orjson
 import pytest
 
 from app.storage.spool import Spool, SpoolFull
@@ -16,6 +18,16 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     assert spool.own is not None
     assert list(spool.own.read().records) == records
     spool.close()
+
+
+def test_a_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    fields = asdict(decision("r1"))
+    del fields["client_request_id"]
+    (tmp_path / "1-left.jsonl").write_bytes(orjson.dumps({"decision": fields}) + b"\n")
+    (file,) = Spool(tmp_path, 1.0).adopt()
+    chunk = file.read()
+    assert (chunk.records, chunk.broken) == ([decision("r1")], [])
+    file.close()
 
 
 def test_half_a_surrogate_pair_is_replaced(tmp_path: Path) -> None:

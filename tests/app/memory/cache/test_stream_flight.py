@@ -1,10 +1,12 @@
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
 
 from app.domain import Chunk
-from app.memory.cache.stream_flight import Chunks, StreamFlight
+from app.memory.cache.stream_flight import StreamFlight
+from app.models.client import Chunks
 
 
 class Upstream:
@@ -20,7 +22,7 @@ class Upstream:
         await asyncio.sleep(0)
         return "head", self._chunks()
 
-    async def _chunks(self) -> Chunks:
+    async def _chunks(self) -> AsyncGenerator[Chunk, None]:
         try:
             yield Chunk(b"1", "a")
             yield Chunk(b"2", "b")
@@ -73,6 +75,18 @@ async def test_the_last_one_leaving_stops_the_stream() -> None:
     await asyncio.sleep(0.01)
 
     assert upstream.left == 1
+
+
+async def test_leaving_before_the_first_chunk_counts() -> None:
+    flights, upstream = StreamFlight[str](), Upstream()
+    shared = await asyncio.gather(*(flights.share("key", upstream.begin) for _ in range(2)))
+
+    for _, chunks, _ in shared:
+        await chunks.aclose()
+        await chunks.aclose()
+    await asyncio.sleep(0.01)
+
+    assert (upstream.begun, await text(shared[0][1])) == (1, "")
 
 
 async def test_who_comes_after_the_end_starts_anew() -> None:
