@@ -12,10 +12,11 @@ import orjson
 from sqlalchemy import JSON, URL, Column, Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.storage.engines import sync_engine
+from app.storage.engines import BUSY_PRAGMA, sync_engine
 from app.storage.rows import Row
 from app.storage.tables import UtcTime, table
 
+CHECKPOINT_ROWS = 10_000
 TABLES = ("outcome_kind", "decision", "outcome", "answer")
 JSON_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 Rows = Mapping[str, Sequence[Row]]
@@ -26,7 +27,7 @@ class Bulk(Protocol):
         """Rows by table, all or none, durable when it returns. A row whose key is taken is left out."""
         ...
 
-    def close(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 class PostgresBulk:
@@ -40,13 +41,15 @@ class PostgresBulk:
         async with self._engine.connect() as connection:
             await connection.exec_driver_sql(self._statement, parameters)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         pass
 
 
 class SqliteBulk:
     def __init__(self, url: URL) -> None:
         self._engine = sync_engine(url)
+        self._added = 0
+        self._checkpoint: asyncio.Task[None] | None = None
         self._inserts = {name: _insert_values(table(name)) for name in TABLES}
         self._converters = {
             name: [(column.name, _converter(column)) for column in table(name).columns] for name in TABLES
@@ -54,9 +57,25 @@ class SqliteBulk:
 
     async def add(self, rows: Rows) -> None:
         await asyncio.to_thread(self._add, rows)
+        self._added += sum(map(len, rows.values()))
+        if self._added >= CHECKPOINT_ROWS and (self._checkpoint is None or self._checkpoint.done()):
+            self._added = 0
+            self._checkpoint = asyncio.create_task(asyncio.to_thread(self._write_back))
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        if self._checkpoint is not None:
+            await asyncio.wait({self._checkpoint})
         self._engine.dispose()
+
+    def _write_back(self) -> None:
+        """From the log into the database file: most of it beside the writers, the rest before them, if nobody reads."""
+        connection = self._engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            for pragma in ("wal_checkpoint(PASSIVE)", "busy_timeout=0", "wal_checkpoint(TRUNCATE)", BUSY_PRAGMA):
+                cursor.execute(f"PRAGMA {pragma}").fetchall()
+        finally:
+            connection.close()
 
     def _add(self, rows: Rows) -> None:
         with self._engine.begin() as connection:

@@ -58,7 +58,7 @@ class Database:
                 yield connection
 
     async def close(self) -> None:
-        self._bulk.close()
+        await self._bulk.close()
         await self._engine.dispose()
 
     @contextmanager

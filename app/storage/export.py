@@ -55,7 +55,8 @@ class Export:
 def _requests(since: datetime, tenant: str | None) -> Select[Any]:
     decision, outcome, feedback = (table(name) for name in ("decision", "outcome", "feedback"))
     wanted = [decision.c[name] for name in ("request_id", "query_text", "domain", "complexity")]
-    wanted += [outcome.c[name] for name in ("model", "error", "fallbacks", "cost_usd", "input_tokens", "output_tokens")]
+    names = ("model", "error", "fallbacks", "cache", "cost_usd", "input_tokens", "output_tokens")
+    wanted += [outcome.c[name] for name in names]
     same_outcome, same_feedback = (
         and_(*(decision.c[name] == other.c[name] for name in KEY)) for other in (outcome, feedback)
     )
@@ -87,7 +88,8 @@ def _example(row: Mapping[str, Any]) -> Example:
     outcomes = {model: _outcome(0.0, None, 0, 0) for model in _failed(row)}
     if row["error"] is None:
         score = (row["rating"] - 1) / 4
-        outcomes[row["model"]] = _outcome(score, row["cost_usd"], row["input_tokens"], row["output_tokens"])
+        cost_usd = None if row["cache"] else row["cost_usd"]  # a cache's answer is free, the model is not
+        outcomes[row["model"]] = _outcome(score, cost_usd, row["input_tokens"], row["output_tokens"])
     return {
         "id": row["request_id"],
         "source": "llm-router",

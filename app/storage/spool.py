@@ -21,7 +21,7 @@ from app.storage.rows import cleaned
 
 Record = DecisionRecord | OutcomeRecord
 MEGABYTE = 1_000_000
-CHUNK_ROWS = 500
+CHUNK_ROWS, CHUNK_BYTES = 500, 2 * MEGABYTE  # replayed at once: a larger transaction may never end in time
 KINDS: dict[str, type[DecisionRecord] | type[OutcomeRecord]] = {"decision": DecisionRecord, "outcome": OutcomeRecord}
 TIMES = ("created_at", "finished_at")
 
@@ -96,7 +96,7 @@ class SpoolFile:
             return sum(1 for _ in lines)
 
     def read(self) -> Chunk:
-        """At most CHUNK_ROWS lines from `position` on; no rows at the end of the file."""
+        """Lines from `position` on, up to the one that reaches a bound; no rows at the end of the file."""
         end = self._file.seek(self.position)
         records, broken = [], []
         with os.fdopen(os.dup(self._file.fileno()), "rb") as lines:
@@ -106,7 +106,7 @@ class SpoolFile:
                     records.append(_decode(line))
                 except (ValueError, TypeError, KeyError, AttributeError):
                     broken.append(line)
-                if len(records) + len(broken) == CHUNK_ROWS:
+                if len(records) + len(broken) == CHUNK_ROWS or end - self.position >= CHUNK_BYTES:
                     break
         return Chunk(records, broken, end)
 

@@ -196,7 +196,9 @@ def upstream_in_a_thread() -> Iterator[FakeUpstream]:
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
     thread.start()
     ready.wait()
-    yield box[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
-    loop.close()
+    try:
+        yield box[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.storage.spool import Spool, SpoolFull
+from app.storage.spool import CHUNK_BYTES, MEGABYTE, Spool, SpoolFull
 from tests.app.storage.samples import decision, outcome
 
 
@@ -36,6 +36,19 @@ def test_half_a_surrogate_pair_is_replaced(tmp_path: Path) -> None:
     assert spool.own is not None
     (read,) = spool.own.read().records
     assert (read, read.features) == (decision("r1", query_text="?!", features={"x": ["?"]}), {"x": ["?"]})
+    spool.close()
+
+
+def test_long_rows_come_back_in_small_chunks(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 20.0)
+    spool.append([decision(f"r{i}", query_text="x" * MEGABYTE) for i in range(5)])
+    spool.append([decision("longer than a chunk", query_text="x" * 2 * CHUNK_BYTES)])
+    assert spool.own is not None
+    chunks = []
+    while (chunk := spool.own.read()).rows:
+        chunks.append([record.request_id for record in chunk.records])
+        spool.own.position = chunk.end
+    assert chunks == [["r0", "r1"], ["r2", "r3"], ["r4", "longer than a chunk"]]
     spool.close()
 
 

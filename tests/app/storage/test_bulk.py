@@ -1,0 +1,36 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from app.storage import bulk
+from app.storage.database import Database, open_database
+from app.storage.repository import Repository
+from tests.app.storage.samples import decision, until
+
+
+async def write(database: Database, first: int, count: int) -> None:
+    for number in range(first, first + count):
+        await Repository(database).write([decision(f"r{number}")], [])
+
+
+async def test_the_log_goes_back_into_the_file_and_waits_for_nobody_who_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "CHECKPOINT_ROWS", 40)
+    file, log = tmp_path / "router.db", tmp_path / "router.db-wal"
+    database = open_database(f"sqlite:///{file}")
+    await write(database, 0, 1)
+    with sqlite3.connect(file) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM decision").fetchone() == (1,)
+        await write(database, 1, 100)
+        grown = log.stat().st_size
+        assert grown > 0
+    reader.close()
+    await write(database, 101, 80)
+    await until(lambda: log.stat().st_size < grown)
+    await database.close()
+    with sqlite3.connect(file) as reader:
+        assert reader.execute("SELECT count(*) FROM decision").fetchone() == (181,)
+    reader.close()
