@@ -88,6 +88,10 @@ class ChatService:
         self._recording.decided(request)
         return request.query, request.decision
 
+    def turned_away(self, path: str, code: str) -> None:
+        """A request that was no query."""
+        self._recording.turned_away(path, code)
+
     def cost_usd(self, model: str, usage: Usage) -> float | None:
         return cost_usd(self.router.catalogue.models[model].prices_usd_per_million, usage)
 

@@ -13,13 +13,14 @@ from app.models.catalogue import Prices
 from app.models.fallback import Attempt
 from app.models.pricing import cost_usd
 from app.observability import events
-from app.observability.labels import StageName
+from app.observability.labels import Endpoint, StageName
 from app.observability.metrics import Metrics
 from app.observability.stages import Stages
 from app.storage.recorder import Recorder
 from app.storage.records import DecisionRecord, OutcomeRecord
 from app.storage.text_policy import TextPolicy
 
+ENDPOINTS = frozenset(Endpoint)
 DECISION_STAGES: frozenset[StageName] = frozenset((Stage.CACHE, "features", "decision"))
 
 
@@ -66,6 +67,11 @@ class Recording:
         self.keeps_text = text is not TextPolicy.OFF
         self._dropped = 0
         self._metrics.spool_refused(0)
+
+    def turned_away(self, path: str, code: str) -> None:
+        """A request that was no query. Only the paths that answer queries count."""
+        if path in ENDPOINTS:
+            self._metrics.turned_away(Endpoint(path), code)
 
     def refused(self, ask: Ask, error: RouterError, latency_ms: float) -> None:
         """A request that got no decision."""

@@ -37,7 +37,7 @@ def create_api(parts: Parts, *, name: str, max_body_bytes: int, close: Callable[
 
     api = FastAPI(title=name, version=version("llm-router"), description=DESCRIPTION, lifespan=lifespan)
     api.state.max_body_bytes = max_body_bytes
-    errors.install(api)
+    errors.install(api, parts.service.turned_away)
     api.include_router(chat_routes(parts.service))
     api.include_router(openai_routes(parts.service))
     api.include_router(record_routes(parts.store, parts.service.router.catalogue))

@@ -1,6 +1,7 @@
 """One place where errors become answers: ours in `/api`, OpenAI's shape in `/v1`."""
 
 import logging
+from collections.abc import Callable
 from math import ceil
 from traceback import extract_tb
 from typing import Any
@@ -11,14 +12,18 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.api.request import id_headers, request_id
-from app.errors import RouterError
+from app.errors import BodyTooLarge, InvalidRequest, RouterError
 
 logger = logging.getLogger(__name__)
 DEFAULT_RETRY_AFTER_S = 1.0  # when a provider says "too many requests" and not until when
 
 
-def install(api: FastAPI) -> None:
-    """Registers the handlers. Whatever goes wrong, the answer is JSON of one of the two shapes."""
+def install(api: FastAPI, turned_away: Callable[[str, str], None]) -> None:
+    """Registers the handlers. Whatever goes wrong, the answer is JSON of one of the two shapes.
+
+    `turned_away` hears the path and the code of an error that came before the router saw a query.
+    """
+    api.state.turned_away = turned_away
     api.add_exception_handler(RouterError, _router_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(HTTPException, _http_error)
@@ -67,12 +72,15 @@ async def _router_error(request: Request, error: Exception) -> Response:
     ours = public(error, request_id(request))
     wait_s = DEFAULT_RETRY_AFTER_S if ours.retry_after_s is None else ours.retry_after_s
     headers = {"retry-after": str(ceil(wait_s))} if ours.status in (429, 503) else None
+    if type(ours) in (InvalidRequest, BodyTooLarge):
+        request.app.state.turned_away(request.url.path, ours.code)
     param = "messages" if ours.param == "query" and _speaks_openai(request.url.path) else ours.param
     return _answer(request, ours.status, ours.code, ours.message, param, headers)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    request.app.state.turned_away(request.url.path, InvalidRequest.code)
     first = error.errors()[0]
     location = [str(part) for part in first["loc"] if part != "body"]
     if first["type"] == "json_invalid":

@@ -107,6 +107,11 @@ class Metrics:
         self._latency(label, endpoint).observe(seconds)
         self._errors(label, code_of(error)).inc()
 
+    def turned_away(self, endpoint: Endpoint, code: str) -> None:
+        """A request that was no query: not JSON, a field missing or wrong, too large."""
+        self._requests(NO_MODEL, endpoint).inc()
+        self._errors(NO_MODEL, code).inc()
+
     def first_token(self, model: str, seconds: float) -> None:
         """From the arrival of a streaming request to the first chunk of its answer."""
         self._first_token(self._known(model)).observe(seconds)

@@ -159,3 +159,13 @@ async def test_an_unexpected_error_tells_nothing_of_the_inside(
     assert "secret" not in response.text
     assert f"request {response.json()['error']['request_id']}: unexpected RuntimeError" in caplog.text
     assert response.json()["error"]["request_id"] == response.headers["x-request-id"]
+
+
+async def test_what_was_no_query_is_counted(router: FakeRouter) -> None:
+    await router.http.post("/api/v1/chat", json={"user_id": "u"})
+    await router.http.post("/api/v1/chat", content=b"{", headers={"content-type": "application/json"})
+    await router.http.post("/v1/chat/completions", json={"messages": [], "model": "auto"})
+    await router.http.post("/api/v1/feedback", json={"rating": 9})
+    text = (await router.http.get("/api/v1/metrics")).text
+    assert 'llm_router_errors_total{error_type="invalid_request",model="none"} 3.0' in text
+    assert 'llm_router_requests_total{endpoint="/api/v1/chat",model="none"} 2.0' in text
