@@ -112,9 +112,9 @@ class Recording:
         if outcome.first_token_ms is not None and outcome.model is not None:
             self._metrics.first_token(outcome.model, outcome.first_token_ms / 1000)
         self._recorder.finished(self._outcome_record(request, outcome))
-        self._show_spool()
 
-    def _show_spool(self) -> None:
+    def show_spool(self) -> None:
+        """As it is now: it may change while no request comes."""
         status = self._recorder.status()
         self._metrics.spool_depth(status.spooled_rows)
         self._metrics.spool_refused(status.dropped_rows - self._dropped)

@@ -26,6 +26,7 @@ from app.models.clients import build_clients
 from app.models.fallback import FallbackChain
 from app.models.openai import open_session
 from app.observability import logging
+from app.observability.exposition import Snapshot
 from app.observability.metrics import Metrics
 from app.observability.tracing import build_tracer
 from app.paths import project_path
@@ -80,7 +81,8 @@ class Ingress(Measured):
         detect = features.language.detect
         caching = Caching(self._open_caches(detect) if settings.enable_caching else None, self.metrics)
         tracer = build_tracer(environment(), version("llm-router"))
-        service = ChatService(self._router, chain, self._recording(store), caching, tracer)
+        self._kept = self._recording(store)
+        service = ChatService(self._router, chain, self._kept, caching, tracer)
 
         async def close() -> None:
             backend.stop()
@@ -96,6 +98,10 @@ class Ingress(Measured):
         api = create_api(parts, name=settings.app_name, max_body_bytes=max_body_bytes, close=close)
         api.add_middleware(BehindServe)
         return api
+
+    async def metrics_snapshot(self) -> Snapshot:
+        self._kept.show_spool()
+        return await super().metrics_snapshot()
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         policy = reload_policy("Ingress", user_config, self._router.policy)

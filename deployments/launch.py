@@ -23,7 +23,7 @@ import yaml
 from app.errors import ConfigError
 from app.settings import environment, read_settings
 from deployments.config import check
-from deployments.environment import EDGE, FAST_INGRESS, NO_TELEMETRY
+from deployments.environment import EDGE, FAST_INGRESS, NO_TELEMETRY, QUICK_STOP
 
 HAPROXY_PORTS = {"RAY_SERVE_HAPROXY_METRICS_PORT": 9101, "RAY_SERVE_HAPROXY_STATS_PORT": 8404}
 LOOK_EVERY_S, LOOK_TIMEOUT_S = 0.5, 5.0
@@ -38,7 +38,7 @@ def main(path: Path) -> int:
     except ConfigError as error:
         print(error.message, file=sys.stderr)
         return 1
-    for name, value in {**FAST_INGRESS, **NO_TELEMETRY, **EDGE, "HF_HUB_OFFLINE": "1"}.items():
+    for name, value in {**FAST_INGRESS, **NO_TELEMETRY, **EDGE, **QUICK_STOP, "HF_HUB_OFFLINE": "1"}.items():
         os.environ.setdefault(name, value)
     for name, port in HAPROXY_PORTS.items():
         os.environ.setdefault(name, str(port if _is_free("127.0.0.1", port) else _free_port()))

@@ -131,7 +131,7 @@ class Metrics:
         self._cache_misses(kind).inc()
 
     def cache_error(self, kind: CacheKind) -> None:
-        """A lookup or a write that was skipped, because the cache was down or late."""
+        """A lookup or a write that failed or was late. While a cache is left alone there are few: single probes."""
         self._cache_errors(kind).inc()
 
     def spool_depth(self, rows: int) -> None:
@@ -220,7 +220,7 @@ class Metrics:
 
     @cached_property
     def _cache_errors(self) -> _Children[Counter]:
-        return self._counter("cache_errors", "Cache operations that were skipped: down or late.", "kind")
+        return self._counter("cache_errors", "Calls to a cache that failed or were late.", "kind")
 
     @cached_property
     def _spool_rows(self) -> Gauge:

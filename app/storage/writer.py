@@ -44,7 +44,7 @@ class Writer:
         self._commit_timeout_s = commit_timeout_s
         self._in_doubt: set[asyncio.Task[None]] = set()
         self._error: str | None = None
-        self._full = False
+        self._full: str | None = None  # why rows are being lost
         self._dropped = self._set_aside = 0
         self._last_success: datetime | None = None
         self.disk = asyncio.Lock()
@@ -59,7 +59,7 @@ class Writer:
             dropped_rows=self._dropped,
             set_aside_rows=self._set_aside,
             last_success=self._last_success,
-            last_error=self._error,
+            last_error=self._full or self._error,
         )
 
     @property
@@ -77,13 +77,13 @@ class Writer:
         except SpoolFull as error:
             if not self._full:
                 logger.error("spool full: %s; rows are lost until there is room or the database is back", error)
-            self._full, self._error = True, f"spool full: {error}; rows are lost until the database is back"
+            self._full = f"spool full: {error}; rows are lost until the database is back"
             self._dropped += len(records)
         except Exception:
             logger.exception("%d rows are lost: they can neither be stored nor spooled", len(records))
             self._dropped += len(records)
         else:
-            self._full = False
+            self._full = None
             self.spooled += len(records)
 
     async def commit(self, records: Sequence[Record]) -> bool:
@@ -146,6 +146,6 @@ class Writer:
     def _succeeded(self) -> None:
         if self.spooling:
             logger.warning("the database takes rows again")
-        self.spooling = self._full = False
-        self._error = None
+        self.spooling = False
+        self._error = self._full = None
         self._last_success = datetime.now(UTC)

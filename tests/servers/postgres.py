@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,12 +85,12 @@ class Postgres:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
 
-    def cut(self, database: str) -> None:
-        """Ends every connection to the database by a signal to its backend."""
+    def cut(self, database: str) -> int:
+        """Ends every connection that routers have to the database. Returns how many there were."""
+        whose = "datname = %s AND application_name = 'llm-router'"
         with self.admin() as connection:
-            query = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
-            for (pid,) in connection.execute(query, [database]).fetchall():
-                os.kill(pid, signal.SIGTERM)
+            ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {whose}"
+            return len(connection.execute(ended.encode(), [database]).fetchall())
 
     def database(self) -> str:
         """The name of a new one."""
@@ -98,6 +98,20 @@ class Postgres:
         with self.admin() as connection:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
         return name
+
+    @contextmanager
+    def holding(self, database: str, lock: str) -> Iterator[Callable[[], int]]:
+        """Keeps the lock that the statement `lock` takes. Yields what counts the connections that wait for any lock."""
+        with psycopg.connect(self.url(database)) as connection:
+            connection.execute(lock.encode())
+
+            def waiting() -> int:
+                query = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+                row = connection.execute(query).fetchone()
+                assert row is not None
+                return int(row[0])
+
+            yield waiting
 
     @contextmanager
     def admin(self) -> Iterator[psycopg.Connection]:

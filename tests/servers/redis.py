@@ -30,8 +30,10 @@ class RedisServer:
         self._process = self._running.__enter__()
         wait_until(self._answers, START_S, "Redis")
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """SIGKILL is a crash."""
         if self._process is not None:
+            self._process.send_signal(how)
             self._process = None
             self._running.__exit__(None, None, None)
 

@@ -61,6 +61,9 @@ class Cluster:
         models = self.http.get("/api/v1/models").json()["models"]
         return {model["id"] for model in models if model["available"]}
 
+    def healthy(self) -> bool:
+        return _healthy(self.http)
+
     def services(self) -> dict[str, Any]:
         """What the health of one Ingress replica says of them."""
         services: dict[str, Any] = self.http.get("/api/v1/health").json()["services"]
@@ -83,6 +86,13 @@ class Cluster:
         return answer
 
 
+def _healthy(http: httpx.Client) -> bool:
+    try:
+        return http.get("/api/v1/health").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 @contextmanager
 def running_router(
     folder: Path, config: dict[str, Any], *, launcher: str = "deployments.launch", **variables: str
@@ -97,7 +107,6 @@ def running_router(
         "PORT": str(port),
         "RAY_ADDRESS": "local",
         "TEST_KEY": KEY,
-        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",  # the usual 30 go by at every stop
         "DATABASE_URL": f"sqlite:///{folder}/router.db",
     }
     given |= variables
@@ -108,10 +117,7 @@ def running_router(
 
         def answers() -> bool:
             check_alive(process, log)
-            try:
-                return http.get("/api/v1/health").status_code == 200
-            except httpx.HTTPError:
-                return False
+            return _healthy(http)
 
         wait_until(answers, ROUTER_UP_S, f"the router's first answer; its log ends with\n{tail(log)}")
         cluster = Cluster(url, config, process, log, http, started, time.monotonic() - started)

@@ -7,6 +7,7 @@ import pytest
 
 from app.storage.recorder import Recorder
 from app.storage.spool import Spool, encode
+from app.storage.writer import Writer
 from tests.app.storage.samples import FakeStore, decision, outcome, until
 
 TIMES = {"commit_timeout_s": 0.1, "retry_s": 0.02}
@@ -112,6 +113,15 @@ async def test_a_full_spool_loses_rows_and_says_so(store: FakeStore, tmp_path: P
         assert recorder.status().dropped_rows == 5 - kept
         await recorder.decided(decision("after"))
     assert store.stored == [*(f"r{i}" for i in range(kept)), "after"]
+
+
+async def test_a_full_spool_stays_the_error_that_is_shown(store: FakeStore, tmp_path: Path) -> None:
+    store.down = True
+    writer = Writer(store, Spool(tmp_path, max_mb=0.0), TIMES["commit_timeout_s"])
+    await writer.keep([decision("r1")])
+    assert not await writer.commit([])  # as the recorder tries from time to time
+    assert (writer.status().state, str(writer.status().last_error)[:11]) == ("full", "spool full:")
+    await writer.close()
 
 
 async def test_a_spool_folder_that_cannot_be_written_loses_rows_and_says_so(store: FakeStore, tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""A provider whose every answer is its own: the question, and the number of the call that it answers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from tests.fakes.upstream import CHAT_ANSWER, Behaviour, FakeUpstream, answer, chat_chunk, sse, stream
+
+
+@dataclass
+class Echo:
+    """The `usual` of an upstream. It speaks /v1/chat/completions."""
+
+    calls: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def __call__(self, _: str, body: dict[str, Any]) -> Behaviour:
+        text = f"{body['messages'][-1]['content']} #{next(self.calls)}"
+        if body.get("stream"):
+            usage = {"id": "chatcmpl-1", "choices": [], "usage": CHAT_ANSWER["usage"]}
+            chunks = chat_chunk(text[:4]), chat_chunk(text[4:]), chat_chunk(finish_reason="stop"), usage, "[DONE]"
+            return stream(*map(sse, chunks))
+        message = {"role": "assistant", "content": text}
+        return answer({**CHAT_ANSWER, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+
+def split(text: str) -> tuple[str, str]:
+    """The question and the call of an answer."""
+    question, _, call = text.rpartition(" #")
+    return question, call
+
+
+@contextmanager
+def echoing(upstream: FakeUpstream) -> Iterator[None]:
+    before, upstream.usual = upstream.usual, Echo()
+    try:
+        yield
+    finally:
+        upstream.usual = before
