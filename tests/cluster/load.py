@@ -98,7 +98,7 @@ def _client(url: str, padding: str, loaded: Load, stop: threading.Event) -> None
 def _ask(http: httpx.Client, tenant: str, query: str, fresh: bool, streamed: bool) -> Answer:
     """Raises HTTPError, or ValueError for a stream that broke off."""
     body = {"query": query, "user_id": "load", "cache": not fresh, "stream": streamed}
-    body["model"] = "strong" if fresh else "auto"
+    body["model"] = "strong" if fresh else "medium"
     response = http.post("/api/v1/chat", json=body, headers={"X-Tenant-ID": tenant}).raise_for_status()
     cause, id_ = response.headers["x-llm-router-cause"], response.headers["x-llm-router-request-id"]
     text = _streamed(response.text) if streamed else response.json()["response"]

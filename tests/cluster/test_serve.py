@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from tests.fakes.upstream import FakeUpstream, chat_chunk, hang, sse
-from tests.servers.process import tail, wait_until
+from tests.servers.process import wait_until
 from tests.servers.router import Cluster
 
 pytestmark = pytest.mark.cluster
@@ -53,8 +53,7 @@ def test_a_client_that_leaves_stops_the_call_to_the_provider(cluster: Cluster, u
     body = {**FRESH, "stream": True}
     with cluster.http.stream("POST", CHAT, json=body) as response:
         assert next(response.iter_lines()) == "event: decision"
-    seen = f"the provider saw {len(upstream.received)} calls; the log ends with\n{tail(cluster.log)}"
-    wait_until(upstream.left.is_set, 60, f"the end of the provider's call; {seen}")
+    wait_until(upstream.left.is_set, 30, "the end of the provider's call")  # at a heartbeat, at the latest
 
 
 def test_bad_input_through_the_proxy(cluster: Cluster) -> None:

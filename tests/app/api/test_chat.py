@@ -6,8 +6,9 @@ import re
 import orjson
 import pytest
 
+from app.api import streaming
 from tests.fakes.router import FakeRouter
-from tests.fakes.upstream import answer, chat_chunk, cut_off, hang, sse
+from tests.fakes.upstream import CHAT_STREAM, answer, chat_chunk, cut_off, hang, sse, stream
 
 HARD = (
     "Design a distributed rate limiter that must survive the failure of a region, compare at least three consistency "
@@ -135,3 +136,15 @@ async def test_the_callers_request_id_returns_beside_ours(router: FakeRouter, gi
     assert re.fullmatch("[0-9a-f]{32}", own)
     assert response.headers["x-llm-router-request-id"] == own
     assert response.headers["x-request-id"] == (given if kept else own)
+
+
+async def test_a_silent_model_is_bridged_by_comments_that_clients_pass_over(
+    router: FakeRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "BEAT_S", 0.02)
+    router.upstream.behaviours.append(stream(CHAT_STREAM[:-20], CHAT_STREAM[-20:], pause_s=0.3))
+    body = {"query": "q", "user_id": "u", "model": "medium", "stream": True}
+    response = await router.http.post("/api/v1/chat", json=body)
+    assert response.text.count(streaming.BEAT.decode()) >= 3
+    without = response.text.replace(streaming.BEAT.decode(), "")
+    assert [name for name, _ in events(without)] == ["decision", "delta", "delta", "usage"]
