@@ -34,6 +34,7 @@ class Settings(BaseModel):
     enable_ml_routing: bool = True
     request_timeout: Annotated[float, Field(gt=0, le=3600, description="seconds")] = 120.0
     max_retries: Annotated[int, Field(ge=0, le=10)] = 1
+    circuit_breaker_threshold: Annotated[int, Field(ge=1, le=1000)] = 5
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -1,7 +1,7 @@
 """Ingress: the HTTP API on a Serve replica."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -21,14 +21,16 @@ from app.memory.cache.answers import AnswerCache
 from app.memory.cache.build import open_caches
 from app.memory.cache.guard_words import GuardConfig
 from app.models.availability import Availability
+from app.models.breaker import Breakers
 from app.models.catalogue import Catalogue
+from app.models.client import ModelClient
 from app.models.clients import build_clients
 from app.models.fallback import FallbackChain
 from app.models.openai import open_session
 from app.observability import logging
 from app.observability.exposition import Snapshot
 from app.observability.metrics import Metrics
-from app.observability.tracing import build_tracer
+from app.observability.tracing import Tracer, build_tracer
 from app.paths import project_path
 from app.recording import Recording
 from app.routing.decide import DecisionRequest, QuickDecider
@@ -74,39 +76,46 @@ class Ingress(Measured):
         session = open_session()
         clients = build_clients(self._catalogue, environment(), session, backend)
         store = await Store.open(self._store_settings())
-        features = self._features_reader()
-        self._router = self._build_router(backend, features)
-        settings = self._settings
-        chain = FallbackChain(clients, timeout_s=settings.request_timeout, max_retries=settings.max_retries)
-        detect = features.language.detect
-        caching = Caching(self._open_caches(detect) if settings.enable_caching else None, self.metrics)
         tracer = build_tracer(environment(), version("llm-router"))
-        self._kept = self._recording(store)
-        service = ChatService(self._router, chain, self._kept, caching, tracer)
+        service = self._build_service(backend, clients, store, tracer)
 
         async def close() -> None:
             backend.stop()
             for client in clients.values():
                 await client.close()
             await session.close()
-            await caching.close()
+            await service.caching.close()
             await store.close()
             await asyncio.to_thread(tracer.close)
 
         max_body_bytes = int(self._args.max_body_mb * BYTES_A_MB)
         parts = Parts(service, store, self._scrape)
-        api = create_api(parts, name=settings.app_name, max_body_bytes=max_body_bytes, close=close)
+        api = create_api(parts, name=self._settings.app_name, max_body_bytes=max_body_bytes, close=close)
         api.add_middleware(BehindServe)
         return api
 
     async def metrics_snapshot(self) -> Snapshot:
         self._kept.show_spool()
+        for model, state in self._breakers.states().items():
+            self.metrics.breaker_state(model, state)
         return await super().metrics_snapshot()
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         policy = reload_policy("Ingress", user_config, self._router.policy)
         self._router.policy = policy
         self.metrics.build_info(version("llm-router"), policy.version, None)
+
+    def _build_service(
+        self, backend: LlamaBackend, clients: Mapping[str, ModelClient], store: Store, tracer: Tracer
+    ) -> ChatService:
+        features, settings = self._features_reader(), self._settings
+        self._breakers = Breakers(clients, threshold=settings.circuit_breaker_threshold)
+        self._router = self._build_router(backend, features)
+        timeout_s, max_retries = settings.request_timeout, settings.max_retries
+        chain = FallbackChain(clients, self._breakers, timeout_s=timeout_s, max_retries=max_retries)
+        cache = self._open_caches(features.language.detect) if settings.enable_caching else None
+        self._kept = self._recording(store)
+        return ChatService(self._router, chain, self._kept, Caching(cache, self.metrics), tracer)
 
     def _features_reader(self) -> TextFeaturesReader:
         tokens = TokenCounter.read(llama_path() / "tokenizer.json")
@@ -121,7 +130,7 @@ class Ingress(Measured):
             tokens=features.tokens,
             quick=QuickDecider(self._catalogue, RuleBook.read(project_path(args.rules), self._catalogue)),
             engine=gather if self._settings.enable_ml_routing else None,
-            unavailable=Availability(self._catalogue, environment(), backend).unavailable,
+            unavailable=Availability(self._catalogue, environment(), backend, self._breakers).unavailable,
         )
 
     def _store_settings(self) -> StoreSettings:

@@ -10,7 +10,8 @@ from functools import partial
 from typing import TypeVar
 
 from app.domain import Chunk, Completion, Prompt
-from app.errors import UpstreamError, UpstreamInvalidAnswer, UpstreamTimeout
+from app.errors import UpstreamError, UpstreamInvalidAnswer, UpstreamTimeout, UpstreamUnreachable
+from app.models.breaker import BLOCKED, Breakers
 from app.models.client import Chunks, ModelClient
 
 _BACK_OFF_BASE_S = 0.1
@@ -55,8 +56,11 @@ class FallbackChain:
     `last_success` says when a model answered last.
     """
 
-    def __init__(self, clients: Mapping[str, ModelClient], *, timeout_s: float, max_retries: int) -> None:
+    def __init__(
+        self, clients: Mapping[str, ModelClient], breakers: Breakers, *, timeout_s: float, max_retries: int
+    ) -> None:
         self._clients = clients
+        self.breakers = breakers
         self._timeout_s = timeout_s
         self._max_retries = max_retries
         self.last_success: dict[str, datetime] = {}
@@ -76,10 +80,14 @@ class FallbackChain:
     async def _first(self, models: Sequence[str], run: "_Run", call: Call[T]) -> tuple[str, T]:
         errors: dict[str, UpstreamError] = {}
         for model in models:
+            if self.breakers.blocks(model):  # since the decision
+                errors[model] = UpstreamUnreachable(f"{model}: {BLOCKED}", retry_after_s=1.0)
+                continue
             attempt = partial(call, self._clients[model])
             share = 1.0 if model == models[-1] else 0.5
             try:
-                result = await run.with_retries(model, attempt, share)
+                with self.breakers.watch(model):
+                    result = await run.with_retries(model, attempt, share)
             except UpstreamError as error:
                 errors[model] = error
             else:

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import os
+import re
 import signal
 import time
 from typing import Any
@@ -54,6 +55,14 @@ def test_a_client_that_leaves_stops_the_call_to_the_provider(cluster: Cluster, u
     with cluster.http.stream("POST", CHAT, json=body) as response:
         assert next(response.iter_lines()) == "event: decision"
     wait_until(upstream.left.is_set, 30, "the end of the provider's call")  # at a heartbeat, at the latest
+
+
+def test_metrics_are_of_all_deployments(cluster: Cluster) -> None:
+    text = cluster.http.get("/api/v1/metrics").text
+    for deployment in ("Ingress", "DecisionEngine", "FeatureExtractor"):
+        assert f'deployment="{deployment}"' in text
+    assert re.search(r'llm_router_stage_latency_seconds_count{.*stage="embedding"', text)
+    assert re.search(r'llm_router_circuit_breaker_state{.*model="strong".*} 0\.0', text)
 
 
 def test_bad_input_through_the_proxy(cluster: Cluster) -> None:

@@ -19,6 +19,7 @@ from app.memory.cache.answers import AnswerCache
 from app.memory.cache.build import CacheConfig, open_caches
 from app.memory.cache.guard_words import GuardConfig
 from app.models.availability import Availability
+from app.models.breaker import Breakers
 from app.models.catalogue import Catalogue, ModelSpec
 from app.models.clients import build_clients
 from app.models.fallback import FallbackChain
@@ -39,6 +40,7 @@ from app.yaml_file import read_yaml
 from tests.fakes.local import FakeLocalBackend
 from tests.fakes.upstream import FakeUpstream, running_upstream
 
+BREAKER_THRESHOLD = 3
 NO_TRACER = NoTracer()
 NO_SEMANTIC_CACHE = CacheConfig(semantic=False)
 KEYS = {"STRONG_KEY": "sk-strong-0123456789", "MEDIUM_KEY": "sk-medium-0123456789"}
@@ -97,7 +99,7 @@ class FakeRouter:
 
 
 def make_router(
-    models: Catalogue, tokenizer: Path, local: FakeLocalBackend, embedder: Embedder | None = None
+    models: Catalogue, tokenizer: Path, local: FakeLocalBackend, breakers: Breakers, embedder: Embedder | None = None
 ) -> Router:
     """With an embedder, the DecisionEngine takes part, in this process."""
     engine = DecisionEngine(models, shipped_policy(), embedder=embedder)
@@ -112,7 +114,7 @@ def make_router(
         tokens=TokenCounter.read(tokenizer),
         quick=QuickDecider(models, RuleBook.read(project_path("configs/rules.yaml"), models)),
         engine=decide if embedder else None,
-        unavailable=Availability(models, KEYS, local).unavailable,
+        unavailable=Availability(models, KEYS, local, breakers).unavailable,
     )
     router.policy = shipped_policy()
     return router
@@ -148,11 +150,12 @@ async def running_router(
         async with running_upstream() as upstream, open_session() as session, running_store(Path(folder)) as store:
             models, local = catalogue(upstream.url), FakeLocalBackend()
             clients = build_clients(models, KEYS, session, local)
-            chain = FallbackChain(clients, timeout_s=timeout_s, max_retries=max_retries)
+            breakers = Breakers(clients, threshold=BREAKER_THRESHOLD)
+            chain = FallbackChain(clients, breakers, timeout_s=timeout_s, max_retries=max_retries)
             metrics = Metrics(models.models)
             recording = Recording(metrics, store.recorder, TextPolicy.FULL, models.strongest().prices_usd_per_million)
             caching = Caching(in_process_cache(cache), metrics)
-            deciding = make_router(models, tokenizer, local, embedder)
+            deciding = make_router(models, tokenizer, local, breakers, embedder)
             service = ChatService(deciding, chain, recording, caching, tracer)
 
             async def scrape() -> bytes:

@@ -7,6 +7,7 @@ import yaml
 from app.domain import Provider
 from app.errors import ConfigError
 from app.models.availability import Availability
+from app.models.breaker import Breakers
 from app.models.catalogue import Catalogue
 from app.paths import project_path
 from tests.fakes.local import FakeLocalBackend
@@ -75,8 +76,7 @@ def test_a_model_without_its_key_is_unavailable_with_the_reason(tmp_path: Path) 
     local = {**MODEL, "id": "l", "provider": "local"}
     free = {**MODEL, "id": "f", "provider": "openai-compatible", "base_url": "http://127.0.0.1:1/v1"}
     catalogue = read(tmp_path, MODEL, local, free)
-    assert Availability(catalogue, {}, FakeLocalBackend("loading")).unavailable() == {
-        "m": "no_key:OPENAI_API_KEY",
-        "l": "loading",
-    }
-    assert Availability(catalogue, {"OPENAI_API_KEY": "k"}, FakeLocalBackend()).unavailable() == {}
+    closed = Breakers(catalogue.models, threshold=1)
+    without = Availability(catalogue, {}, FakeLocalBackend("loading"), closed)
+    assert without.unavailable() == {"m": "no_key:OPENAI_API_KEY", "l": "loading"}
+    assert Availability(catalogue, {"OPENAI_API_KEY": "k"}, FakeLocalBackend(), closed).unavailable() == {}

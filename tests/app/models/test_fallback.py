@@ -7,6 +7,7 @@ import pytest
 from app import errors
 from app.domain import Prompt
 from app.models import fallback
+from app.models.breaker import Breakers
 from app.models.fallback import Attempt, FallbackChain
 from tests.fakes.model import FakeModel, Hang
 
@@ -18,7 +19,8 @@ OK = ["Pa", "ris"]
 
 def chain(*models: FakeModel, timeout_s: float = 5.0, max_retries: int = 0) -> tuple[FallbackChain, Sequence[str]]:
     clients = {f"m{number}": model for number, model in enumerate(models)}
-    return FallbackChain(clients, timeout_s=timeout_s, max_retries=max_retries), tuple(clients)
+    breakers = Breakers(clients, threshold=100)
+    return FallbackChain(clients, breakers, timeout_s=timeout_s, max_retries=max_retries), tuple(clients)
 
 
 def limited(retry_after_s: float | None) -> errors.UpstreamRateLimited:
