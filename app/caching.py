@@ -3,15 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
 from app.ask import Ask
 from app.domain import Candidate, Cause, Completion, Decision, Domain, Query, Skip, Stage
-from app.memory.cache.answers import AnswerCache
+from app.memory.cache.answers import AnswerCache, Meaning
 from app.memory.cache.entry import CachedAnswer
 from app.memory.cache.flight import SingleFlight
-from app.memory.cache.keys import CacheKey, SemanticQuery, exact_key
+from app.memory.cache.keys import CacheKey, exact_key
+from app.memory.cache.shield import CacheStatus
 from app.memory.cache.stream_flight import StreamFlight
 from app.models.client import Chunks
 from app.models.fallback import Answered, Streaming
@@ -36,8 +35,7 @@ class Place:
     """Where the answer to a request belongs: by its key, and by its meaning once that is known."""
 
     key: CacheKey
-    query: SemanticQuery | None = None
-    vector: Sequence[float] | None = None
+    meaning: Meaning | None = None
 
 
 class Caching:
@@ -46,7 +44,7 @@ class Caching:
     def __init__(self, cache: AnswerCache | None, metrics: Metrics) -> None:
         self._cache = cache
         self._metrics = metrics
-        self._errors = dict.fromkeys(CacheKind, 0)
+        self._errors: dict[str, int] = dict.fromkeys(CacheKind, 0)
         self._flights: SingleFlight[Answered] = SingleFlight()
         self._streams: StreamFlight[Streaming] = StreamFlight()
         self._writes: set[asyncio.Task[None]] = set()
@@ -73,8 +71,8 @@ class Caching:
         query = self._cache.query(ask.prompt, model=ask.model, tier=ask.tier, tenant=ask.tenant, user=ask.user_id)
         if query is None or query.text != ask.text:
             return None
-        place.query, place.vector = query, vector
-        match = await self._cache.lookup_semantic(query, vector)
+        place.meaning = self._cache.meaning(query, vector)
+        match = await self._cache.lookup_semantic(place.meaning)
         self._count(CacheKind.SEMANTIC, hit=match is not None)
         return Hit(match.answer, CacheKind.SEMANTIC, match.similarity) if match else None
 
@@ -100,8 +98,7 @@ class Caching:
     async def keep(self, place: Place | None, completion: Completion, model: str, cost_usd: float | None) -> None:
         """Before the answer returns, so that the next request finds it. A cache that is slow limits its own time."""
         if self._cache is not None and place is not None:
-            store = partial(self._cache.store, completion, model=model, cost_usd=cost_usd)
-            await store(key=place.key, query=place.query, vector=place.vector)
+            await self._cache.store(completion, model=model, cost_usd=cost_usd, key=place.key, meaning=place.meaning)
 
     def keep_later(self, place: Place | None, completion: Completion | None, model: str, cost: float | None) -> None:
         """In the background, at the end of a stream."""
@@ -111,9 +108,15 @@ class Caching:
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
-    def status(self) -> Mapping[str, Any]:
+    def status(self) -> Mapping[str, CacheStatus]:
         """By kind of cache; empty when it is off."""
         return self._cache.status() if self._cache else {}
+
+    def show_errors(self) -> None:
+        """As they are now; writes in the background fail too."""
+        for kind, status in self.status().items():
+            self._metrics.cache_errors(kind, status.errors - self._errors[kind])
+            self._errors[kind] = status.errors
 
     async def close(self) -> None:
         if self._writes:
@@ -123,10 +126,6 @@ class Caching:
 
     def _count(self, kind: CacheKind, *, hit: bool) -> None:
         (self._metrics.cache_hit if hit else self._metrics.cache_miss)(kind)
-        failed = self._cache.status()[kind].errors if self._cache else 0
-        for _ in range(failed - self._errors[kind]):
-            self._metrics.cache_error(kind)
-        self._errors[kind] = failed
 
 
 def exact_decision(ask: Ask, hit: Hit, weights_version: str) -> tuple[Query, Decision]:

@@ -153,28 +153,23 @@ class ChatService:
             begin = partial(self.chain.stream, _models(request.decision), request.ask.prompt)
             with request.stages("model"):  # to its first chunk
                 streaming, joined = await self.caching.share_stream(place, request.ask, begin)
-            begun = Outcome(
-                latency_ms=0.0,
-                overhead_ms=overhead_ms,
-                model=streaming.model,
-                attempts=streaming.attempts,
-                first_token_ms=request.elapsed_ms(),
-            )
-            chunks = self._recorded(request, streaming.chunks, begun, None if joined else place, joined=joined)
+            first_token_ms = request.elapsed_ms()
             try:
                 with request.stages("storage"):
                     await asyncio.shield(stored)
             except BaseException:
                 await streaming.chunks.aclose()
                 raise
+        begun = Outcome(0.0, overhead_ms, streaming.model, attempts=streaming.attempts, first_token_ms=first_token_ms)
+        chunks = self._recorded(request, streaming.chunks, begun, place, joined=joined)
         parts = (request.query, request.decision, streaming.model, streaming.attempts)
         return StreamedAnswer(*parts, chunks, request.started, overhead_ms, joined)
 
     def _recorded(
         self, request: Request, chunks: Chunks, begun: Outcome, place: Place | None, *, joined: bool
     ) -> RecordedChunks:
-        """The chunks, whose end is recorded and kept at `place`."""
-        assembler = Assembler(MAX_KEPT_BYTES) if place else None
+        """The chunks, whose end is recorded; whoever made the call keeps the answer at `place`."""
+        assembler = Assembler(MAX_KEPT_BYTES) if place and not joined else None
         model = begun.model or ""
 
         def ended(text: str, usage: Usage, error: BaseException | None) -> None:

@@ -10,7 +10,7 @@ RouterError                       status  code
 │   └── BodyTooLarge                413   body_too_large
 ├── NoModelAvailable                503   no_model_available        carries Retry-After
 ├── MetricsUnavailable              503   metrics_unavailable
-├── StorageUnavailable              503   storage_unavailable       app/storage/errors.py
+├── StorageUnavailable              503   storage_unavailable       the database is down, slow or locked; may pass
 └── UpstreamError                   502   upstream_error
     ├── UpstreamRejected            400   upstream_rejected         the provider calls the request invalid
     ├── UpstreamUnauthorized        502   upstream_unauthorized     our key, not the caller's
@@ -78,6 +78,11 @@ class NoModelAvailable(RouterError):
 class MetricsUnavailable(RouterError):
     status = 503
     code = "metrics_unavailable"
+
+
+class StorageUnavailable(RouterError):
+    status = 503
+    code = "storage_unavailable"
 
 
 class UpstreamError(RouterError):

@@ -84,7 +84,7 @@ class Ingress(Measured):
             for client in clients.values():
                 await client.close()
             await session.close()
-            await service.caching.close()
+            await self._caching.close()
             await store.close()
             await asyncio.to_thread(tracer.close)
 
@@ -96,6 +96,7 @@ class Ingress(Measured):
 
     async def metrics_snapshot(self) -> Snapshot:
         self._kept.show_spool()
+        self._caching.show_errors()
         for model, state in self._breakers.states().items():
             self.metrics.breaker_state(model, state)
         return await super().metrics_snapshot()
@@ -115,7 +116,8 @@ class Ingress(Measured):
         chain = FallbackChain(clients, self._breakers, timeout_s=timeout_s, max_retries=max_retries)
         cache = self._open_caches(features.language.detect) if settings.enable_caching else None
         self._kept = self._recording(store)
-        return ChatService(self._router, chain, self._kept, Caching(cache, self.metrics), tracer)
+        self._caching = Caching(cache, self.metrics)
+        return ChatService(self._router, chain, self._kept, self._caching, tracer)
 
     def _features_reader(self) -> TextFeaturesReader:
         tokens = TokenCounter.read(llama_path() / "tokenizer.json")

@@ -130,9 +130,9 @@ class Metrics:
     def cache_miss(self, kind: CacheKind) -> None:
         self._cache_misses(kind).inc()
 
-    def cache_error(self, kind: CacheKind) -> None:
-        """A lookup or a write that failed or was late. While a cache is left alone there are few: single probes."""
-        self._cache_errors(kind).inc()
+    def cache_errors(self, kind: str, calls: int) -> None:
+        """Lookups and writes that failed or were late. While a cache is left alone there are few: single probes."""
+        self._cache_errors(kind).inc(calls)
 
     def spool_depth(self, rows: int) -> None:
         """Rows that wait in the spool file of this replica."""

@@ -9,9 +9,9 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.errors import StorageUnavailable
 from app.storage.bulk import Bulk, PostgresBulk, Rows, SqliteBulk
 from app.storage.engines import READS_ONLY, async_engine
-from app.storage.errors import StorageUnavailable
 from app.storage.migrate import migrate
 from app.storage.url import parse_url, reason, shown
 

@@ -14,9 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import ConfigError, RouterError
+from app.errors import ConfigError, RouterError, StorageUnavailable
 from app.storage.engines import BUSY_S, sync_engine
-from app.storage.errors import StorageUnavailable
 from app.storage.url import reason, shown, sqlite_file
 
 LOCK_KEY = 0x6C6C6D72  # any number, the same for every process: "llmr"

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from app.errors import StorageUnavailable
 from app.models.catalogue import Prices
 from app.storage.database import Database, open_database
-from app.storage.errors import StorageUnavailable
 from app.storage.recorder import Recorder
 from app.storage.repository import Repository
 from app.storage.spool import Spool

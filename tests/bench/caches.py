@@ -49,7 +49,7 @@ def vectors(count: int) -> list[Vector]:
 async def store(cache: AnswerCache, number: int, user: str, vector: Vector) -> None:
     key, query = keys(number, user)
     completion = Completion(TEXT, Usage(9, 400), body(TEXT))
-    await cache.store(completion, model="m", cost_usd=0.1, key=key, query=query, vector=vector)
+    await cache.store(completion, model="m", cost_usd=0.1, key=key, meaning=cache.meaning(query, vector))
 
 
 async def measure(name: str, lookup: Lookup) -> None:
@@ -82,10 +82,11 @@ async def compare(name: str, cache: AnswerCache) -> None:
     print(f"{name}:")
     await measure("exact, hit", lambda number: cache.lookup_exact(known[number % ENTRIES][0]))
     await measure("exact, miss", lambda _: cache.lookup_exact(unknown))
-    await measure("semantic, 1 entry, hit", lambda _: cache.lookup_semantic(alone, drawn[0]))
+    await measure("semantic, 1 entry, hit", lambda _: cache.lookup_semantic(cache.meaning(alone, drawn[0])))
     last = ENTRIES - 1
-    await measure("semantic, 64 entries, hit", lambda _: cache.lookup_semantic(known[last][1], drawn[last]))
-    await measure("semantic, 64 entries, miss", lambda _: cache.lookup_semantic(known[last][1], miss))
+    same, other = ((known[last][1], vector) for vector in (drawn[last], miss))
+    await measure("semantic, 64 entries, hit", lambda _: cache.lookup_semantic(cache.meaning(*same)))
+    await measure("semantic, 64 entries, miss", lambda _: cache.lookup_semantic(cache.meaning(*other)))
     print(f"  errors: {[status.errors for status in cache.status().values()]}")
 
 
@@ -98,8 +99,8 @@ async def print_memory() -> None:
         for number in range(ENTRIES):
             key, query = keys(number, f"user-{number}")
             completion = Completion(TEXT, Usage(9, 400), body(TEXT))
-            vector = drawn[number].copy() if semantic else None
-            await cache.store(completion, model="m", cost_usd=0.1, key=key, query=query, vector=vector)
+            meaning = cache.meaning(query, drawn[number].copy()) if semantic else None
+            await cache.store(completion, model="m", cost_usd=0.1, key=key, meaning=meaning)
         used = tracemalloc.get_traced_memory()[0] / ENTRIES
         tracemalloc.stop()
         print(f"  {name:34} {used:,.0f} bytes an entry, of which the body is {len(body(TEXT)):,}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.load import CLIENTS, IN_TIME_S, load
+from tests.cluster.load import CLIENTS, IN_TIME_S, Load, load
 from tests.cluster.system import System, rows_of, running_system
 from tests.fakes.echo import echoing
 from tests.fakes.upstream import FakeUpstream
@@ -33,12 +33,17 @@ def system(running: System) -> System:
     return running
 
 
-def test_two_routers_that_started_at_once_share_database_and_cache(system: System) -> None:
-    with load(system.urls) as loaded:
-        loaded.wait_for(200, "of both routers")
+def check_all(system: System, loaded: Load) -> None:
+    """No request failed, no answer is wrong, and each is stored once."""
     assert loaded.failures == []
     loaded.check()
     system.check_stored(loaded.answers)
+
+
+def test_two_routers_that_started_at_once_share_database_and_cache(system: System) -> None:
+    with load(system.urls) as loaded:
+        loaded.wait_for(200, "of both routers")
+    check_all(system, loaded)
     assert all(cache["hits"] > 0 for cache in system.caches())
 
 
@@ -58,9 +63,7 @@ def test_redis_is_killed_and_comes_back(system: System) -> None:
         assert system.metric("llm_router_cache_errors_total") > errors
     assert not any(answer.cached for answer in without)
     assert all(count > 0 for count in skipped)
-    assert loaded.failures == []
-    loaded.check()
-    system.check_stored(loaded.answers)
+    check_all(system, loaded)
 
 
 def test_postgresql_is_down_for_a_while(system: System) -> None:
@@ -78,9 +81,7 @@ def test_postgresql_is_down_for_a_while(system: System) -> None:
             system.postgres.start()
         system.wait_for_storage("ok")
         wait_until(lambda: system.metric(SPOOL_ROWS) == 0, IN_TIME_S, "metrics without spooled rows")
-    assert loaded.failures == []
-    loaded.check()
-    system.check_stored(loaded.answers)
+    check_all(system, loaded)
 
 
 def test_postgresql_crashes_and_restarts(system: System) -> None:
@@ -90,9 +91,7 @@ def test_postgresql_crashes_and_restarts(system: System) -> None:
         system.postgres.start()
         loaded.wait_for(100, "after the crash")
         system.wait_for_storage("ok")
-    assert loaded.failures == []
-    loaded.check()
-    system.check_stored(loaded.answers)
+    check_all(system, loaded)
 
 
 def test_the_connections_to_postgresql_are_cut(system: System) -> None:
@@ -106,9 +105,7 @@ def test_the_connections_to_postgresql_are_cut(system: System) -> None:
             assert system.postgres.cut(system.database) >= routers
         loaded.wait_for(30, "after the cuts")
         system.wait_for_storage("ok")
-    assert loaded.failures == []
-    loaded.check()
-    system.check_stored(loaded.answers)
+    check_all(system, loaded)
 
 
 def test_a_commit_that_ends_too_late_doubles_nothing(system: System) -> None:
@@ -119,9 +116,7 @@ def test_a_commit_that_ends_too_late_doubles_nothing(system: System) -> None:
             assert {status["last_error"] for status in system.storage()} == {"no commit within 1 s"}
             loaded.wait_for(50, "while nothing can be written")
         system.wait_for_storage("ok")
-    assert loaded.failures == []
-    loaded.check()
-    system.check_stored(loaded.answers)
+    check_all(system, loaded)
 
 
 def test_a_replica_dies_while_it_spools(system: System) -> None:

@@ -238,12 +238,12 @@ def caches(url: str | None, **config: Any) -> AnswerCache:
 async def stored(cache: AnswerCache, text: str = "Paris") -> None:
     key, query = keys()
     completion = Completion(text, Usage(5, 2), body(text))
-    await cache.store(completion, model="medium", cost_usd=0.1, key=key, query=query, vector=VECTOR)
+    await cache.store(completion, model="medium", cost_usd=0.1, key=key, meaning=cache.meaning(query, VECTOR))
 
 
 async def hits(cache: AnswerCache) -> tuple[bool, bool]:
     key, query = keys()
-    found, match = await cache.lookup_exact(key), await cache.lookup_semantic(query, VECTOR)
+    found, match = await cache.lookup_exact(key), await cache.lookup_semantic(cache.meaning(query, VECTOR))
     return found is not None, match is not None
 
 

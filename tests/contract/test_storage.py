@@ -22,12 +22,11 @@ from sqlalchemy import func, insert, select
 from sqlmodel import SQLModel
 
 from app.domain import Usage
-from app.errors import ConfigError
+from app.errors import ConfigError, StorageUnavailable
 from app.models.catalogue import Prices
 from app.paths import project_path
 from app.storage.database import Database, open_database
 from app.storage.engines import sync_engine
-from app.storage.errors import StorageUnavailable
 from app.storage.export import write_examples
 from app.storage.migrate import migrate
 from app.storage.recorder import Recorder

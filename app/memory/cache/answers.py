@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import time
 
 import numpy
@@ -11,9 +12,19 @@ from app.domain import Completion, Prompt, Tier
 from app.memory.cache.entry import CachedAnswer
 from app.memory.cache.exact import ExactCache
 from app.memory.cache.guard_reader import GuardReader
-from app.memory.cache.keys import CacheKey, SemanticQuery, semantic_query
-from app.memory.cache.semantic import Match, SemanticCache
+from app.memory.cache.guards import GuardFeatures
+from app.memory.cache.keys import CacheKey, SemanticQuery, SemanticScope, semantic_query
+from app.memory.cache.semantic import Match, SemanticCache, Vector
 from app.memory.cache.shield import CacheState, CacheStatus, Shield
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the semantic cache compares: an embedding of unit length, and what the guards read off the text."""
+
+    scope: SemanticScope
+    vector: Vector
+    features: GuardFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +58,17 @@ class AnswerCache:
         limit = self._semantic.max_characters
         return semantic_query(prompt, model=model, tier=tier, tenant=tenant, user=scope, max_characters=limit)
 
-    async def lookup_semantic(self, query: SemanticQuery, vector: ArrayLike) -> Match | None:
-        """`vector` is the embedding of `query.text`."""
+    def meaning(self, query: SemanticQuery, vector: ArrayLike) -> Meaning | None:
+        """`vector` is the embedding of `query.text`. Takes up to a millisecond for a long text; None when off."""
         if self._semantic is None:
             return None
-        cache, features = self._semantic.cache, self._semantic.reader.read(query.text)
-        unit = numpy.asarray(vector, numpy.float32)
-        return await self._semantic.shield.lookup(lambda: cache.find(query.scope, unit, features))
+        return Meaning(query.scope, numpy.asarray(vector, numpy.float32), self._semantic.reader.read(query.text))
+
+    async def lookup_semantic(self, meaning: Meaning | None) -> Match | None:
+        if self._semantic is None or meaning is None:
+            return None
+        cache = self._semantic.cache
+        return await self._semantic.shield.lookup(lambda: cache.find(meaning.scope, meaning.vector, meaning.features))
 
     async def store(
         self,
@@ -62,18 +77,17 @@ class AnswerCache:
         model: str,
         cost_usd: float | None,
         key: CacheKey,
-        query: SemanticQuery | None,
-        vector: ArrayLike | None,
+        meaning: Meaning | None,
     ) -> None:
-        """Keeps a complete answer; others are passed over. Without `query` or `vector`, in the exact cache alone."""
+        """Keeps a complete answer; others are passed over. Without `meaning`, in the exact cache alone."""
         answer = CachedAnswer.of(completion, model=model, cost_usd=cost_usd, now=time())
         if answer is None or len(answer.body) > self._max_answer_bytes:
             return
         await self._shield.write(lambda: self._exact.put(key, answer))
-        if self._semantic is not None and query is not None and vector is not None:
-            cache, features = self._semantic.cache, self._semantic.reader.read(query.text)
-            unit = numpy.asarray(vector, numpy.float32)
-            await self._semantic.shield.write(lambda: cache.put(query.scope, unit, features, answer))
+        if self._semantic is not None and meaning is not None:
+            cache = self._semantic.cache
+            put = partial(cache.put, meaning.scope, meaning.vector, meaning.features, answer)
+            await self._semantic.shield.write(put)
 
     async def delete_tenant(self, tenant: str) -> None:
         """Takes its time, and raises when a store is down: who asks for this wants to know."""

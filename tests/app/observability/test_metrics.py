@@ -32,7 +32,7 @@ def everything() -> Metrics:
     for kind in CacheKind:
         metrics.cache_hit(kind)
         metrics.cache_miss(kind)
-        metrics.cache_error(kind)
+        metrics.cache_errors(kind, 1)
     metrics.spool_depth(3)
     metrics.spool_refused(2)
     metrics.breaker_state("a", BreakerState.OPEN)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.domain import Domain, Tier
-from app.storage.errors import StorageUnavailable
+from app.errors import StorageUnavailable
 from app.storage.records import DecisionRecord, Feedback, OutcomeRecord
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, UTC)
