@@ -45,6 +45,14 @@ class Domain(StrEnum):
     GENERAL = "general"
 
 
+class Complexity(StrEnum):
+    """How hard a query is, on the scale of its own source."""
+
+    SIMPLE = "simple"
+    MEDIUM = "medium"
+    COMPLEX = "complex"
+
+
 class Capability(StrEnum):
     """What a model can do, and what a query may need."""
 
@@ -111,10 +119,14 @@ class TextFeatures:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """A sentence embedding, unit length, and the domains it lies close to (cosine, -1 to 1)."""
+    """A sentence embedding, unit length, and the domains it lies close to (cosine, -1 to 1).
+
+    `pooled` are the means of the encoder's middle layers, float16, which the classifier reads.
+    """
 
     vector: Sequence[float]
     domains: Mapping[Domain, float]
+    pooled: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +150,19 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The classifier's view of a query: P(model answers well) by model id, each 0 to 1, calibrated."""
+    """The classifier's view of a query: P(model answers well) by model id, each 0 to 1, calibrated.
+
+    `complexity` is the expected share of models that fail, 0 to 1. `levels` and `domains` are probabilities. `support`
+    says by model how far its outcomes cover such queries, 0 to 1: at 0 its P(success) is little more than a prior.
+    """
 
     success: Mapping[str, float]
     complexity: float
     domain: Domain
     version: str
+    levels: Mapping[Complexity, float] = field(default_factory=dict)
+    domains: Mapping[Domain, float] = field(default_factory=dict)
+    support: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

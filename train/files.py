@@ -6,9 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-from app.domain import Domain
+from app.domain import Complexity, Domain
 from train.errors import DataError
-from train.rows import Complexity, Faults, ModelOutcome, Row
+from train.rows import Faults, ModelOutcome, Row
 
 MAX_CHARACTERS = 50_000
 MAX_COST_USD = 1e6  # of one answer; what is above is a slip

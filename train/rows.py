@@ -3,19 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from app.domain import Domain
+from app.domain import Complexity, Domain
 
 PLACES = 5  # remembered for each reason
-
-
-class Complexity(StrEnum):
-    """How hard a query is, on the scale of its own source."""
-
-    SIMPLE = "simple"
-    MEDIUM = "medium"
-    COMPLEX = "complex"
 
 
 @dataclass(frozen=True, slots=True)

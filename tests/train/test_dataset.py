@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.domain import Domain
+from app.domain import Complexity, Domain, Faults, ModelOutcome, Row
 from train.dataset import Source, load, mix
 from train.errors import DataError
-from train.rows import Complexity, Faults, ModelOutcome, Row
 
 
 def row(query: str, source: str = "s", **known: Any) -> Row:

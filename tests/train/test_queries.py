@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 import train
-from app.domain import Domain
+from app.domain import Complexity, Domain
 from train.files import read_rows
-from train.rows import Complexity
 
 PATH = Path(train.__file__).parent / "data" / "queries.jsonl"
 KEYS = {"id", "query", "domain", "complexity", "kind", "language"}
