@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.domain import Domain
+from app.domain import Complexity, Domain
 from app.errors import ConfigError
 from train.files import read_rows
-from train.rows import PLACES, Complexity, ModelOutcome
+from train.rows import PLACES, ModelOutcome
 
 OUTCOME = {"score": 1, "cost_usd": 0.5, "in_tokens": 3, "out_tokens": 4}
 GOOD = {"id": "1", "source": "s", "query": "q?", "domain": "math", "outcomes": {"a": OUTCOME}}
