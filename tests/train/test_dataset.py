@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.domain import Complexity, Domain, Faults, ModelOutcome, Row
+from app.domain import Complexity, Domain
 from train.dataset import Source, load, mix
 from train.errors import DataError
+from train.rows import Faults, ModelOutcome, Row
 
 
 def row(query: str, source: str = "s", **known: Any) -> Row:
