@@ -1,0 +1,91 @@
+"""What the heads learn of each row, as one matrix: a column an output, NaN where a row says nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from app.domain import Complexity, Domain
+from train.features import Array32
+from train.pool import scores
+from train.rows import Row
+
+LEVELS = {Complexity.SIMPLE: 0.15, Complexity.MEDIUM: 0.5, Complexity.COMPLEX: 0.85}
+"""The difficulty of a row that has a label but no outcomes: what share of models to expect to fail."""
+
+
+class Kind(StrEnum):
+    """How the columns of a head become figures from 0 to 1."""
+
+    ONE_OF = "one_of"  # softmax
+    EACH = "each"  # sigmoid
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Columns `start` to `stop`, which share a penalty. `name` is an output of the graph."""
+
+    name: str
+    kind: Kind
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """`values` (n, columns): complexity, difficulty, domain, success, support; `weights` (n,) of the rows."""
+
+    heads: tuple[Head, ...]
+    values: Array32
+    weights: Array32
+
+    def output(self, name: str) -> list[int]:
+        """The columns of an output, in order."""
+        return sorted(column for head in self.heads if head.name == name for column in head.columns)
+
+
+def targets(rows: Sequence[Row], models: Sequence[str]) -> Targets:
+    """Difficulty is the share of models that failed where several are known, else that of the label."""
+    success = scores(rows, models)
+    known = ~np.isnan(success)
+    complexity = _one_hot([row.complexity for row in rows], tuple(Complexity))
+    domain = _one_hot([row.domain for row in rows], tuple(Domain))
+    blocks = [complexity, _difficulty(rows)[:, None], domain, success, known.astype(np.float32)]
+    starts = np.cumsum([0, *(block.shape[1] for block in blocks)]).tolist()
+    spans = [tuple(range(start, stop)) for start, stop in zip(starts, starts[1:], strict=False)]
+    heads = [
+        Head("complexity", Kind.ONE_OF, spans[0]),
+        Head("difficulty", Kind.EACH, spans[1]),
+        Head("domain", Kind.ONE_OF, spans[2]),
+    ]
+    heads += [Head("success", Kind.EACH, tuple(spans[3][i] for i in group)) for group in _same_rows(known)]
+    heads.append(Head("support", Kind.EACH, spans[4]))
+    weights = np.array([row.weight for row in rows], np.float32)
+    return Targets(tuple(heads), np.hstack(blocks).astype(np.float32), weights)
+
+
+def _difficulty(rows: Sequence[Row]) -> Array32:
+    values = np.full(len(rows), np.nan, np.float32)
+    for line, row in enumerate(rows):
+        if len(row.outcomes) > 1:
+            values[line] = 1 - sum(outcome.score for outcome in row.outcomes.values()) / len(row.outcomes)
+        elif row.complexity is not None:
+            values[line] = LEVELS[row.complexity]
+    return values
+
+
+def _one_hot(labels: Sequence[Complexity | None] | Sequence[Domain | None], known: Sequence[str]) -> Array32:
+    values = np.full((len(labels), len(known)), np.nan, np.float32)
+    for line, label in enumerate(labels):
+        if label is not None:
+            values[line] = 0
+            values[line, known.index(label)] = 1
+    return values
+
+
+def _same_rows(known: "np.ndarray[tuple[int, int], np.dtype[np.bool_]]") -> list[tuple[int, ...]]:
+    """Models with outcomes on the same rows form a group: their heads need the same penalty."""
+    groups: dict[bytes, list[int]] = {}
+    for model in range(known.shape[1]):
+        groups.setdefault(known[:, model].tobytes(), []).append(model)
+    return [tuple(group) for group in groups.values()]
