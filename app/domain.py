@@ -212,7 +212,8 @@ class Decision:
 
     `candidates` are ranked, best first: the first one answers, the others are its fallbacks. `rejected` maps a
     model that was not eligible to the reason. `skipped` maps a stage that took no part to the reason, `stages_ms` the
-    others to their time. `vector` is the query's embedding, None when nobody needed it.
+    others to their time. `prediction` holds the models of the catalogue only, None when the classifier took no part.
+    `vector` is the query's embedding, None when nobody needed it.
     """
 
     request_id: str
@@ -224,7 +225,7 @@ class Decision:
     rule: str | None = None
     rejected: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[Stage, Skip] = field(default_factory=dict)
-    classifier_version: str | None = None
+    prediction: Prediction | None = None
     propensity: float = 1.0
     stages_ms: Mapping[Stage, float] = field(default_factory=dict)
     vector: Sequence[float] | None = field(default=None, repr=False)
@@ -232,6 +233,10 @@ class Decision:
     @property
     def model(self) -> str:
         return self.candidates[0].model
+
+    @property
+    def classifier_version(self) -> str | None:
+        return self.prediction.version if self.prediction else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class RouterArgs(Strict):
     llama_application: str | None = "llama"
     max_body_mb: Annotated[float, Field(gt=0, le=100)] = 10.0
     embedder_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    classifier_threads: Annotated[int, Field(ge=1, le=64)] = 1
     storage: StorageArgs = StorageArgs()
     cache: CacheConfig = CacheConfig()
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import ServeDeploySchema
 
+from app.classifier.artifact import ClassifierConfig, read_manifest
 from app.domain import Provider
 from app.errors import ConfigError
 from app.memory.prototypes import read_examples
@@ -27,10 +28,11 @@ from deployments.args import LlamaArgs, RouterArgs
 ROUTER, LLAMA = "deployments.graph:router", "deployments.graph:llama"
 ARGS: dict[str, type[BaseModel]] = {ROUTER: RouterArgs, LLAMA: LlamaArgs}
 DEPLOYMENTS = {
-    ROUTER: ("Ingress", "DecisionEngine", "FeatureExtractor", "MetricsKeeper"),
+    ROUTER: ("Ingress", "DecisionEngine", "FeatureExtractor", "Classifier", "MetricsKeeper"),
     LLAMA: ("Llama",),
 }
 WITH_POLICY = ("Ingress", "DecisionEngine")
+CLASSIFIER = "Classifier"
 
 
 def check(path: Path) -> dict[str, Any]:
@@ -120,6 +122,8 @@ def _application_faults(path: Path, application: dict[str, Any]) -> Iterator[str
         for name, policy in zip(WITH_POLICY, policies, strict=True):
             if policy is None:
                 yield f"{place}.deployments[{name}].user_config: missing; it holds the routing policy"
+        if deployments.get(CLASSIFIER, {}).get("user_config") is None:
+            yield f"{place}.deployments[{CLASSIFIER}].user_config: missing; it names the classifier's artifact"
         if None not in policies and policies[0] != policies[1]:
             yield f"{place}.deployments: user_config of {' and '.join(WITH_POLICY)} differ; give both the same policy"
 
@@ -133,6 +137,8 @@ def _deployment_faults(place: str, name: str, deployment: dict[str, Any], known:
             validate(autoscaling, AutoscalingConfig, f"{place}.autoscaling_config")
         if name in WITH_POLICY and deployment.get("user_config") is not None:
             Policy.read(deployment["user_config"], f"{place}.user_config")
+        if name == CLASSIFIER and deployment.get("user_config") is not None:
+            read_manifest(ClassifierConfig.read(deployment["user_config"], f"{place}.user_config").folder)
     except ConfigError as error:
         yield error.message
 

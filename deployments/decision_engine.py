@@ -5,7 +5,8 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
-from app.domain import Decision, Embedding
+from app.classifier.inputs import Reading
+from app.domain import Decision, Embedding, Prediction, Query
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
 from app.observability import logging
@@ -31,20 +32,35 @@ class ExtractorHandle:
         return embeddings
 
 
+class ClassifierHandle:
+    """The Classifier protocol over the handle of the deployment Classifier."""
+
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle
+
+    async def predict(self, queries: list[Query], embeddings: list[Embedding]) -> list[Prediction]:
+        readings = [Reading.of(query, embedding) for query, embedding in zip(queries, embeddings, strict=True)]
+        predictions: list[Prediction] = await answer_of(self._handle.predict.remote(readings))
+        return predictions
+
+
 class DecisionEngine(Measured):
     """The deployment around the class of the same name in app/routing."""
 
-    def __init__(self, catalogue: Catalogue, extractor: DeploymentHandle[Any]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, extractor: DeploymentHandle[Any], classifier: DeploymentHandle[Any]
+    ) -> None:
         logging.configure(read_settings())
         self._catalogue = catalogue
         self._extractor = ExtractorHandle(extractor)
+        self._classifier = ClassifierHandle(classifier)
         self._engine: Engine | None = None
         self.metrics = Metrics()
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         policy = reload_policy("DecisionEngine", user_config, self._engine.policy if self._engine else None)
         if self._engine is None:
-            self._engine = Engine(self._catalogue, policy, embedder=self._extractor)
+            self._engine = Engine(self._catalogue, policy, embedder=self._extractor, classifier=self._classifier)
         self._engine.policy = policy
 
     async def decide(self, requests: list[DecisionRequest]) -> list[Decision]:

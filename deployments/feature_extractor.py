@@ -1,4 +1,4 @@
-"""FeatureExtractor: sentence embeddings, and the domains they lie close to."""
+"""FeatureExtractor: sentence embeddings, the domains they lie close to, and what the classifier reads."""
 
 import asyncio
 from array import array
@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
 from app.artifacts.minilm import minilm_path
+from app.classifier.inputs import packed
 from app.domain import Embedding
 from app.memory.embedder import MiniLMEmbedder
 from app.memory.prototypes import DomainPrototypes, read_examples
@@ -32,7 +33,10 @@ class FeatureExtractor(Measured):
 
     def _embed(self, texts: list[str]) -> list[Embedding]:
         started = perf_counter()
-        vectors = self._embedder.embed(texts)
+        vectors, pooled = self._embedder.read(texts)
         self.metrics.embedded(len(texts), perf_counter() - started)
         domains = self._prototypes.similarities(vectors)
-        return [Embedding(array("f", vector.tobytes()), near) for vector, near in zip(vectors, domains, strict=True)]
+        return [
+            Embedding(array("f", vector.tobytes()), near, means)
+            for vector, near, means in zip(vectors, domains, packed(pooled), strict=True)
+        ]

@@ -19,7 +19,8 @@ CPU_SHARE = 0.1  # what each deployment books with the scheduler: two cores have
 
 
 def router(args: dict[str, Any]) -> Application:
-    """Ingress -> DecisionEngine -> FeatureExtractor."""
+    """Ingress -> DecisionEngine -> FeatureExtractor, Classifier. The MetricsKeeper asks all of them."""
+    from deployments.classifier import Classifier
     from deployments.decision_engine import DecisionEngine
     from deployments.feature_extractor import FeatureExtractor
     from deployments.ingress import Ingress
@@ -29,8 +30,9 @@ def router(args: dict[str, Any]) -> Application:
     catalogue = Catalogue.read(project_path(checked.catalogue))  # once: all replicas have to know the same models
     small = serve.deployment(ray_actor_options={"num_cpus": CPU_SHARE})
     extractor = small(FeatureExtractor).bind(checked)
-    engine = small(DecisionEngine).bind(catalogue, extractor)
-    keeper = small(MetricsKeeper).bind(["Ingress", "DecisionEngine", "FeatureExtractor"])
+    classifier = small(Classifier).bind(checked)
+    engine = small(DecisionEngine).bind(catalogue, extractor, classifier)
+    keeper = small(MetricsKeeper).bind(["Ingress", "DecisionEngine", "FeatureExtractor", "Classifier"])
     return small(Ingress).bind(checked, catalogue, engine, keeper)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.domain import Capability, Cause, Domain, Provider, QualityTier, Skip, Stage, Tier
+from app.domain import Capability, Cause, Complexity, Domain, Provider, QualityTier, Skip, Stage, Tier
 from app.observability.labels import CacheKind
 from app.strict import Strict
 
@@ -76,6 +76,17 @@ class FeaturesView(BaseModel):
     complexity: float = Field(description="0 (trivial) to 1 (hard).")
 
 
+class ClassifierView(BaseModel):
+    """What the classifier says of the query; every figure is 0 to 1."""
+
+    version: str = Field(description="Of the artefact that is live.")
+    complexity: dict[Complexity, float] = Field(description="P(level).")
+    difficulty: float = Field(description="Expected share of models that fail on such a query.")
+    domain: dict[Domain, float] = Field(description="P(domain).")
+    success: dict[str, float] = Field(description="P(the model answers well), for models with outcomes.")
+    support: dict[str, float] = Field(description="How far each model's outcomes cover such queries.")
+
+
 class RouteAnswer(BaseModel):
     """A decision with everything that was weighed."""
 
@@ -89,7 +100,8 @@ class RouteAnswer(BaseModel):
     rejected: dict[str, str] = Field(description="Models that are not eligible, with the reason.")
     skipped: dict[Stage, Skip] = Field(description="Stages that took no part, with the reason.")
     weights_version: str
-    classifier_version: str | None
+    classifier_version: str | None = Field(description="Null when the classifier took no part.")
+    classifier: ClassifierView | None = Field(description="Null when the classifier took no part.")
     propensity: float = Field(description="Probability with which this model was chosen.")
     features: FeaturesView | None = Field(description="Null when the caller named the model.")
 
@@ -112,6 +124,7 @@ class RoutingMetadata(BaseModel):
     fallback: list[str] = Field(description="Models that failed before this one answered, as model:error.")
     skipped: dict[Stage, Skip] = Field(description="Stages that took no part, with the reason.")
     weights_version: str
+    classifier_version: str | None = Field(description="Null when the classifier took no part.")
     features: FeaturesView | None = Field(description="Null when the caller named the model.")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.caching import Hit
 from app.chat import Answer, StreamedAnswer
-from app.domain import Candidate, Decision, Query, TextFeatures, Usage
+from app.domain import Candidate, Decision, Prediction, Query, TextFeatures, Usage
 from app.models.catalogue import ModelSpec
 
 FEATURES = tuple(TextFeatures.__dataclass_fields__)
@@ -23,6 +23,19 @@ def features(item: TextFeatures | None) -> dict[str, Any] | None:
         return None
     values = {name: getattr(item, name) for name in FEATURES}
     return {**values, "domain_signals": _named(item.domain_signals)}
+
+
+def classifier(item: Prediction | None) -> dict[str, Any] | None:
+    if item is None:
+        return None
+    return {
+        "version": item.version,
+        "complexity": _rounded(item.levels),
+        "difficulty": round(item.complexity, 4),
+        "domain": _rounded(item.domains),
+        "success": _rounded(item.success),
+        "support": _rounded(item.support),
+    }
 
 
 def usage(item: Usage, cost_usd: float | None) -> dict[str, Any]:
@@ -57,6 +70,7 @@ def route_answer(query: Query, decision: Decision) -> dict[str, Any]:
         "skipped": _named(decision.skipped),
         "weights_version": decision.weights_version,
         "classifier_version": decision.classifier_version,
+        "classifier": classifier(decision.prediction),
         "propensity": decision.propensity,
         "features": features(query.features),
     }
@@ -74,6 +88,7 @@ def routing_metadata(answer: Answer | StreamedAnswer) -> dict[str, Any]:
         "fallback": [f"{attempt.model}:{attempt.code}" for attempt in answer.attempts],
         "skipped": _named(decision.skipped),
         "weights_version": decision.weights_version,
+        "classifier_version": decision.classifier_version,
         "features": features(answer.query.features),
     }
 
@@ -127,6 +142,10 @@ def available(
     """How many there are, and when each answered last."""
     count = sum(id_ not in unavailable for id_ in models)
     return {"available": count, "known": len(models), "last_success": dict(last_success)}
+
+
+def _rounded(values: Mapping[Any, float]) -> dict[str, float]:
+    return {str(key): round(value, 4) for key, value in values.items()}
 
 
 def _named(values: Mapping[Any, Any]) -> dict[str, Any]:

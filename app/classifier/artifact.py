@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError
 
@@ -11,11 +11,28 @@ from app.artifacts.minilm import ENCODER
 from app.classifier.inputs import TEXT_INPUTS
 from app.domain import Complexity, Domain
 from app.errors import ConfigError
+from app.paths import project_path
 from app.strict import Strict
+from app.yaml_file import validate
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 MANIFEST, GRAPH, CARD, RUN = "manifest.json", "heads.int8.onnx", "README.md", "run.json"
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class ClassifierConfig(Strict):
+    """`user_config` of the Classifier. `artifact` is a folder; a relative path is taken from the project's."""
+
+    artifact: Annotated[str, Field(min_length=1)]
+
+    @property
+    def folder(self) -> Path:
+        return project_path(self.artifact)
+
+    @classmethod
+    def read(cls, user_config: object, where: str) -> Self:
+        """Raises ConfigError naming `where` and the key."""
+        return validate(user_config, cls, where)
 
 
 class Manifest(Strict):

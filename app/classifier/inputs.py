@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import TextFeatures
+from app.artifacts.minilm import POOLED
+from app.domain import Embedding, Query, TextFeatures
 
 Inputs = NDArray[np.float32]
+_WIRE = np.dtype("<f2")  # half precision: the classifier's own steps are coarser, and messages are half as long
 WINDOW = 5_000  # characters that are read; counting them takes up to two milliseconds
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -28,6 +32,34 @@ _WORDS: tuple[frozenset[str], ...] = (
     frozenset(["i", "you", "my", "me", "your", "we", "please"]),
 )
 TEXT_INPUTS = 38
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the classifier reads of one query. `text` is cut to `WINDOW`; `pooled` is as `packed` gives it."""
+
+    text: str
+    features: TextFeatures
+    pooled: bytes
+
+    @classmethod
+    def of(cls, query: Query, embedding: Embedding) -> Self:
+        """Raises ValueError for a query whose model was named: it has no features."""
+        if query.features is None:
+            raise ValueError(f"request {query.request_id} has no text features; the classifier needs them")
+        return cls(query.text[:WINDOW], query.features, embedding.pooled)
+
+
+def packed(pooled: Inputs) -> list[bytes]:
+    """A message for each line of `pooled` (n, POOLED)."""
+    return [line.tobytes() for line in pooled.astype(_WIRE)]
+
+
+def unpacked(messages: Sequence[bytes]) -> Inputs:
+    """Shape (len(messages), POOLED). Raises ValueError when a message is not as long as a line."""
+    if any(len(message) != POOLED * _WIRE.itemsize for message in messages):
+        raise ValueError(f"the means of the encoder's layers are not {POOLED} figures of {_WIRE.itemsize} bytes")
+    return np.frombuffer(b"".join(messages), _WIRE).reshape(len(messages), POOLED).astype(np.float32)
 
 
 def nine(features: TextFeatures) -> list[float]:

@@ -67,16 +67,19 @@ class QueryClassifier:
 
     def _try(self, folder: Path) -> None:
         """A graph that runs, with the columns that the manifest names, and figures that are probabilities."""
-        blank = np.zeros((2, POOLED), np.float32), np.zeros((2, TEXT_INPUTS), np.float32)
-        try:
-            found = self.figures(*blank)
-        except Exception as error:
-            raise ConfigError(f"{folder / GRAPH}: does not take this router's inputs ({error}); train anew") from error
         models, levels = len(self.manifest.models), len(self.manifest.complexities)
         columns = dict(zip(OUTPUTS, (levels, 1, len(self.manifest.domains), models, models), strict=True))
-        for name, values in found.items():
-            if values.shape != (2, columns[name]) or not ((values >= 0) & (values <= 1)).all():
+        for lines in (1, 2):  # a graph that is fixed to one length must not pass
+            blank = np.zeros((lines, POOLED), np.float32), np.zeros((lines, TEXT_INPUTS), np.float32)
+            try:
+                found = self.figures(*blank)
+            except Exception as error:
                 raise ConfigError(
-                    f"{folder / GRAPH}: {name} has shape {values.shape} and values that are not all from 0 to 1, "
-                    f"expected (2, {columns[name]}); train the classifier anew"
-                )
+                    f"{folder / GRAPH}: does not take this router's inputs ({error}); train the classifier anew"
+                ) from error
+            for name, values in found.items():
+                if values.shape != (lines, columns[name]) or not ((values >= 0) & (values <= 1)).all():
+                    raise ConfigError(
+                        f"{folder / GRAPH}: {name} has shape {values.shape} or values that are not from 0 to 1, "
+                        f"expected ({lines}, {columns[name]}); train the classifier anew"
+                    )

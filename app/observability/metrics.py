@@ -13,25 +13,7 @@ from app.observability.events import code_of
 from app.observability.labels import NO_MODEL, BreakerState, CacheKind, Endpoint, StageName
 
 REQUEST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
-STAGE_BUCKETS_S = (
-    0.0001,
-    0.00025,
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1,
-    2.5,
-    10,
-    30,
-    120,
-)
+STAGE_BUCKETS_S = (1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30, 120)
 Child = TypeVar("Child", Counter, Gauge, Histogram)
 
 
@@ -65,10 +47,10 @@ class Metrics:
         if self._models:
             self._errors(NO_MODEL, NoModelAvailable.code)
 
-    def build_info(self, version: str, weights_version: str, classifier_version: str | None) -> None:
-        """At start and after each reload."""
+    def build_info(self, version: str, weights_version: str | None, classifier_version: str | None) -> None:
+        """At start and after each reload; None for what another deployment knows."""
         self._build_info.metric.clear()
-        self._build_info.metric.labels(version, weights_version, classifier_version or NO_MODEL).set(1)
+        self._build_info.metric.labels(version, weights_version or NO_MODEL, classifier_version or NO_MODEL).set(1)
 
     def decided(self, decision: Decision) -> None:
         self._decisions(decision.cause, self._known(decision.model)).inc()
@@ -123,6 +105,11 @@ class Metrics:
         """One batch of the encoder."""
         self._embedded.inc(texts)
         self._embedding.observe(seconds)
+
+    def classified(self, queries: int, seconds: float) -> None:
+        """One batch of the classifier."""
+        self._classified.inc(queries)
+        self._classifying.observe(seconds)
 
     def cache_hit(self, kind: CacheKind) -> None:
         self._cache_hits(kind).inc()
@@ -209,6 +196,15 @@ class Metrics:
     def _embedding(self) -> Histogram:
         text = "Time in the encoder, one batch."
         return Histogram("llm_router_encoder_seconds", text, registry=self.registry, buckets=STAGE_BUCKETS_S)
+
+    @cached_property
+    def _classified(self) -> Counter:
+        return Counter("llm_router_classified_queries", "Queries that were classified.", registry=self.registry)
+
+    @cached_property
+    def _classifying(self) -> Histogram:
+        text = "Time in the classifier, one batch."
+        return Histogram("llm_router_classifier_seconds", text, registry=self.registry, buckets=STAGE_BUCKETS_S)
 
     @cached_property
     def _cache_hits(self) -> _Children[Counter]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from types import MappingProxyType
 from typing import Protocol, TypeVar
@@ -40,7 +40,7 @@ class Embedder(Protocol):
 
 
 class Classifier(Protocol):
-    """Predicts success from texts and their embeddings."""
+    """Predicts difficulty, domain and success of each model from queries and their embeddings."""
 
     async def predict(self, queries: list[Query], embeddings: list[Embedding]) -> list[Prediction]: ...
 
@@ -135,13 +135,13 @@ def scored(
         request_id=query.request_id,
         candidates=candidates,
         cause=Cause.DEGRADED if degraded else Cause.SCORED,
-        confidence=scoring.confidence(candidates, policy),
+        confidence=scoring.confidence(candidates, policy, evidence.prediction),
         domain=scoring.domain_of(query, evidence, policy),
         weights_version=policy.version,
         rule=request.hint.rule if request.hint else None,
         rejected=rejected,
         skipped=skipped,
-        classifier_version=evidence.prediction.version if evidence.prediction else None,
+        prediction=evidence.prediction,
         stages_ms=dict(stages_ms),
         vector=evidence.embedding.vector if evidence.embedding else None,
     )
@@ -184,30 +184,41 @@ class DecisionEngine:
         nothing = [Evidence() for _ in queries]
         if self._embedder is None:
             return nothing, dict.fromkeys(ML_STAGES, Skip.NOT_INSTALLED)
-        limit_s = policy.embedding_timeout_ms / 1000
         embed = self._embedder.embed([query.text for query in queries])
-        embeddings = await within(limit_s, timed(Stage.EMBEDDING, embed, stages_ms))
+        embeddings = await within(policy.embedding_timeout_ms, timed(Stage.EMBEDDING, embed, stages_ms))
         if isinstance(embeddings, Skip):
             return nothing, dict.fromkeys(ML_STAGES, embeddings)
         predict = self._classifier.predict(queries, embeddings) if self._classifier else None
         find = self._memory.neighbours(queries, embeddings) if self._memory else None
         predictions, neighbours = await asyncio.gather(
-            within(limit_s, predict and timed(Stage.CLASSIFIER, predict, stages_ms)),
-            within(limit_s, find and timed(Stage.MEMORY, find, stages_ms)),
+            within(policy.classifier_timeout_ms, predict and timed(Stage.CLASSIFIER, predict, stages_ms)),
+            within(policy.embedding_timeout_ms, find and timed(Stage.MEMORY, find, stages_ms)),
         )
-        skipped = {
-            stage: result
-            for stage, result in ((Stage.CLASSIFIER, predictions), (Stage.MEMORY, neighbours))
-            if isinstance(result, Skip)
-        }
+        return self._joined(embeddings, predictions, neighbours)
+
+    def _joined(
+        self,
+        embeddings: list[Embedding],
+        predictions: list[Prediction] | Skip,
+        neighbours: list[list[Neighbour]] | Skip,
+    ) -> tuple[list[Evidence], dict[Stage, Skip]]:
+        stages = {Stage.CLASSIFIER: predictions, Stage.MEMORY: neighbours}
         return [
             Evidence(
                 embedding=embedding,
-                prediction=None if isinstance(predictions, Skip) else predictions[i],
+                prediction=None if isinstance(predictions, Skip) else self._chooseable(predictions[i]),
                 neighbours=None if isinstance(neighbours, Skip) else neighbours[i],
             )
             for i, embedding in enumerate(embeddings)
-        ], skipped
+        ], {stage: result for stage, result in stages.items() if isinstance(result, Skip)}
+
+    def _chooseable(self, prediction: Prediction) -> Prediction:
+        """Without models that the catalogue does not have."""
+        success, support = (
+            {model: figure for model, figure in figures.items() if model in self._catalogue.models}
+            for figures in (prediction.success, prediction.support)
+        )
+        return replace(prediction, success=success, support=support)
 
 
 async def timed(stage: Stage, work: Awaitable[Answer], stages_ms: dict[Stage, float]) -> Answer:
@@ -219,12 +230,12 @@ async def timed(stage: Stage, work: Awaitable[Answer], stages_ms: dict[Stage, fl
         stages_ms[stage] = (perf_counter() - started) * 1000
 
 
-async def within(limit_s: float, work: Awaitable[Answer] | None) -> Answer | Skip:
+async def within(limit_ms: float, work: Awaitable[Answer] | None) -> Answer | Skip:
     """What the stage answers, or why it is skipped. A stage may fail in any way without failing the query."""
     if work is None:
         return Skip.NOT_INSTALLED
     try:
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(limit_ms / 1000):
             return await work
     except TimeoutError:
         return Skip.LATE

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import exp
 
-from app.domain import Candidate, Domain, Evidence, Hint, Query
+from app.domain import Candidate, Domain, Evidence, Hint, Prediction, Query
 from app.models.catalogue import ModelSpec
 from app.models.pricing import expected_cost_usd
 from app.routing.weights import Policy, Weights
@@ -40,14 +40,22 @@ def rank(
 
 
 def quality(query: Query, spec: ModelSpec, policy: Policy, evidence: Evidence, domain: Domain) -> float:
-    """P(`spec` answers this query well): the classifier's figure where there is one, else the tier prior."""
+    """P(`spec` answers this query well).
+
+    support * P(success) + (1 - support) * prior for a model that the classifier knows: where its outcomes cover few
+    such queries, its tier says more. The prior alone for others, see QualityPrior, with the predicted difficulty as
+    complexity; without a prediction, with the text's complexity.
+    """
     prediction = evidence.prediction
-    if prediction is not None and spec.id in prediction.success:
-        return prediction.success[spec.id]
+    text_complexity = query.features.complexity if query.features else NEUTRAL
+    complexity = prediction.complexity if prediction else text_complexity
     prior = policy.quality_prior
-    complexity = prediction.complexity if prediction else query.features.complexity if query.features else NEUTRAL
     skill = prior.skill[spec.quality_tier] + (prior.strength_bonus if domain in spec.strengths else 0.0)
-    return 1 / (1 + exp(-(skill - complexity) / prior.softness))
+    expected = 1 / (1 + exp(-(skill - complexity) / prior.softness))
+    if prediction is None or spec.id not in prediction.success:
+        return expected
+    support = _support(prediction, spec.id)
+    return support * prediction.success[spec.id] + (1 - support) * expected
 
 
 def domain_of(query: Query, evidence: Evidence, policy: Policy) -> Domain:
@@ -61,12 +69,28 @@ def domain_of(query: Query, evidence: Evidence, policy: Policy) -> Domain:
     return domain if similarity >= policy.domain_similarity_floor else Domain.GENERAL
 
 
-def confidence(candidates: Sequence[Candidate], policy: Policy) -> float:
-    """0.5 when the first two are equal, 1 when their margin reaches `full_confidence_margin` or nobody competes."""
+def confidence(candidates: Sequence[Candidate], policy: Policy, prediction: Prediction | None = None) -> float:
+    """0.5 + 0.5 * min(1, margin / full_confidence_margin) * trust, for the margin between the first two; 1 for one.
+
+    Trust is the mean support of these two when the classifier knows at least one of them, a model that it does not
+    know counting 0.5. Otherwise it is 1: both were compared by the same prior.
+    """
     if len(candidates) < 2:
         return 1.0
-    margin = candidates[0].score - candidates[1].score
-    return 0.5 + 0.5 * min(1.0, max(0.0, margin / policy.full_confidence_margin))
+    first, second = candidates[:2]
+    share = min(1.0, max(0.0, (first.score - second.score) / policy.full_confidence_margin))
+    return 0.5 + 0.5 * share * _trust(prediction, first.model, second.model)
+
+
+def _trust(prediction: Prediction | None, *models: str) -> float:
+    if prediction is None or not any(model in prediction.success for model in models):
+        return 1.0
+    return sum(_support(prediction, model) for model in models) / len(models)
+
+
+def _support(prediction: Prediction, model: str) -> float:
+    """How far the classifier's figure for `model` can be trusted, 0 to 1; 1 where it does not say."""
+    return prediction.support.get(model, 1.0) if model in prediction.success else NEUTRAL
 
 
 def _lower_is_better(values: Sequence[float | None]) -> list[float | None]:

@@ -56,6 +56,7 @@ class Policy(Strict):
     full_confidence_margin: Positive
     domain_similarity_floor: Share
     embedding_timeout_ms: Positive
+    classifier_timeout_ms: Positive
     decision_timeout_ms: Positive
 
     @model_validator(mode="after")

@@ -34,6 +34,11 @@ def ingress(config: dict[str, Any]) -> dict[str, Any]:
     return deployment
 
 
+def classifier(config: dict[str, Any]) -> dict[str, Any]:
+    deployment: dict[str, Any] = next(one for one in router(config)["deployments"] if one["name"] == "Classifier")
+    return deployment
+
+
 BROKEN: dict[str, tuple[Change, str]] = {
     "unknown key at the top": (
         lambda c: c.update(aplications=[]),
@@ -65,6 +70,17 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "negative weight": (lambda c: ingress(c)["user_config"]["weights"]["free"].update(cost=-1), "weights.free.cost"),
     "missing tier": (lambda c: ingress(c)["user_config"]["weights"].pop("pro"), "weights are missing for pro"),
     "no policy": (lambda c: ingress(c).pop("user_config"), "[Ingress].user_config: missing"),
+    "no classifier": (lambda c: router(c)["deployments"].remove(classifier(c)), "[Classifier].user_config: missing"),
+    "no artifact": (lambda c: classifier(c).update(user_config=None), "[Classifier].user_config: missing"),
+    "misspelt artifact": (
+        lambda c: classifier(c).update(user_config={"artefact": "configs/classifier"}),
+        "[Classifier].user_config: artefact: unknown key; allowed here: artifact",
+    ),
+    "artifact that is none": (
+        lambda c: classifier(c)["user_config"].update(artifact="configs/grafana"),
+        "configs/grafana/manifest.json: cannot be read",
+    ),
+    "no thread": (lambda c: router(c)["args"].update(classifier_threads=0), "args: classifier_threads"),
     "llama without model": (
         lambda c: llama(c).update(model_id="other"),
         "llama is not served by llama; it serves other",

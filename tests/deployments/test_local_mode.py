@@ -1,26 +1,33 @@
 """The graph in Ray's local testing mode: constructors, reconfigure and handle calls in this process."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ray import serve
+from ray.serve.deployment import Application
 from ray.serve.handle import DeploymentHandle
 
-from app.domain import Capability, Cause, Domain, Query, Stage, TextFeatures, Tier
+from app.domain import Capability, Cause, Domain, Query, Skip, Stage, TextFeatures, Tier
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
 from app.paths import project_path
 from app.routing.decide import DecisionRequest
 from deployments.args import RouterArgs
+from deployments.classifier import Classifier
 from deployments.decision_engine import DecisionEngine
 from deployments.feature_extractor import FeatureExtractor
+from tests.fakes.artifact import make_artifact
+from tests.servers.process import wait_until
 
 pytestmark = pytest.mark.integration
 
 CATALOGUE = Catalogue.read(project_path("configs/models.yaml"))
 PLAIN = TextFeatures(10, 1, 0, 0, 1, 0, 0, "en", Domain.GENERAL, {Domain.GENERAL: 1.0}, 0.2)
+TEXTS = ("How does photosynthesis work in a leaf?", "Solve x^2 - 5x + 6 = 0 and show the steps.")
+SUCCESS = {"claude-haiku": 0.9, "claude-sonnet": 0.2, "not-in-the-catalogue": 0.5}
 
 
 def policy() -> dict[str, Any]:
@@ -29,32 +36,68 @@ def policy() -> dict[str, Any]:
     return user_config
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator["DeploymentHandle[Any]"]:
+def graph(engine: dict[str, Any] | None, classifier: dict[str, Any] | None) -> Application:
+    """With these as their user_config."""
     args = RouterArgs()
-    extractor = serve.deployment(FeatureExtractor).bind(args)
-    app = serve.deployment(user_config=policy())(DecisionEngine).bind(CATALOGUE, extractor)
-    yield serve.run(app, _local_testing_mode=True)
+    leaves = (
+        serve.deployment(FeatureExtractor).bind(args),
+        serve.deployment(user_config=classifier)(Classifier).bind(args),
+    )
+    return serve.deployment(user_config=engine)(DecisionEngine).bind(CATALOGUE, *leaves)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator["DeploymentHandle[Any]"]:
+    folder = make_artifact(tmp_path_factory.mktemp("classifier") / "c1", SUCCESS, domain=Domain.HEALTH, version="c1")
+    handle = serve.run(graph(policy(), {"artifact": str(folder)}), _local_testing_mode=True)
+
+    def classifies() -> bool:
+        return Stage.CLASSIFIER not in handle.decide.remote(requests()).result()[0].skipped
+
+    wait_until(classifies, 10, "the classifier")  # this mode does not wait for `reconfigure`
+    yield handle
     serve.shutdown()
 
 
-def request(text: str) -> DecisionRequest:
-    query = Query("r", text, "u", Tier.FREE, "auto", 10, frozenset({Capability.CHAT}), PLAIN)
-    return DecisionRequest(query, {"llama": "loading"})
+def requests() -> list[DecisionRequest]:
+    queries = (Query("r", text, "u", Tier.PRO, "auto", 10, frozenset({Capability.CHAT}), PLAIN) for text in TEXTS)
+    return [DecisionRequest(query, {"llama": "loading"}) for query in queries]
 
 
-def test_a_batch_is_decided_with_real_embeddings(engine: "DeploymentHandle[Any]") -> None:
-    texts = ["How does photosynthesis work in a leaf?", "Solve x^2 - 5x + 6 = 0 and show the steps."]
-    decisions = engine.decide.remote([request(text) for text in texts]).result()
+def test_a_batch_is_decided_on_real_embeddings_and_predictions(engine: "DeploymentHandle[Any]") -> None:
+    decisions = engine.decide.remote(requests()).result()
     assert [decision.cause for decision in decisions] == [Cause.SCORED, Cause.SCORED]
-    assert [decision.domain for decision in decisions] == [Domain.SCIENCE, Domain.MATH]
     assert all(decision.rejected["llama"] == "loading" for decision in decisions)
-    assert Stage.EMBEDDING not in decisions[0].skipped
+    assert all(decision.skipped == {Stage.MEMORY: Skip.NOT_INSTALLED} for decision in decisions)
+    assert all(decision.classifier_version == "c1" for decision in decisions)
+    assert [decision.domain for decision in decisions] == [Domain.HEALTH, Domain.HEALTH]  # as the artefact is made
+    first, second = (decision.prediction.success for decision in decisions)
+    assert set(first) == {"claude-haiku", "claude-sonnet"}
+    assert first != second  # the encoder's layers reach the heads
+
+
+def test_without_an_artefact_the_classifier_is_skipped_and_the_embedding_decides() -> None:
+    handle = serve.run(graph(policy(), None), name="without", _local_testing_mode=True)
+    decisions = handle.decide.remote(requests()).result()
+    assert [decision.cause for decision in decisions] == [Cause.DEGRADED, Cause.DEGRADED]
+    assert [decision.skipped[Stage.CLASSIFIER] for decision in decisions] == [Skip.FAILED, Skip.FAILED]
+    assert [decision.domain for decision in decisions] == [Domain.SCIENCE, Domain.MATH]
+
+
+def test_a_broken_artefact_at_the_start_says_why_on_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """On a cluster the replica does not start; this mode throws the error of `reconfigure` away."""
+    folder, said = make_artifact(tmp_path / "c1", SUCCESS, encoder="other"), []
+    handle = serve.run(graph(policy(), {"artifact": str(folder)}), name="broken", _local_testing_mode=True)
+
+    def says_why() -> bool:
+        said.append(capfd.readouterr().err)
+        return f"{folder}/manifest.json: encoder is other, this router has all-MiniLM-L6-v2" in "".join(said)
+
+    wait_until(says_why, 10, "the reason")
+    assert Stage.CLASSIFIER in handle.decide.remote(requests()).result()[0].skipped
 
 
 def test_an_engine_without_policy_says_what_is_missing() -> None:
-    args = RouterArgs()
-    app = serve.deployment(DecisionEngine).bind(CATALOGUE, serve.deployment(FeatureExtractor).bind(args))
-    handle = serve.run(app, name="bare", _local_testing_mode=True)
+    handle = serve.run(graph(None, None), name="bare", _local_testing_mode=True)
     with pytest.raises(ConfigError, match="no user_config"):
-        handle.decide.remote([request("q")]).result()
+        handle.decide.remote(requests()).result()

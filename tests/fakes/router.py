@@ -28,7 +28,7 @@ from app.observability.metrics import Metrics
 from app.observability.tracing import NoTracer, Tracer
 from app.paths import project_path
 from app.recording import Recording
-from app.routing.decide import DecisionEngine, DecisionRequest, Embedder, QuickDecider
+from app.routing.decide import Classifier, DecisionEngine, DecisionRequest, Embedder, QuickDecider
 from app.routing.features import TextFeaturesReader
 from app.routing.router import Router
 from app.routing.rules import RuleBook
@@ -99,10 +99,15 @@ class FakeRouter:
 
 
 def make_router(
-    models: Catalogue, tokenizer: Path, local: FakeLocalBackend, breakers: Breakers, embedder: Embedder | None = None
+    models: Catalogue,
+    tokenizer: Path,
+    local: FakeLocalBackend,
+    breakers: Breakers,
+    embedder: Embedder | None = None,
+    classifier: Classifier | None = None,
 ) -> Router:
     """With an embedder, the DecisionEngine takes part, in this process."""
-    engine = DecisionEngine(models, shipped_policy(), embedder=embedder)
+    engine = DecisionEngine(models, shipped_policy(), embedder=embedder, classifier=classifier)
 
     async def decide(request: DecisionRequest) -> Decision:
         (decision,) = await engine.decide([request])
@@ -143,6 +148,7 @@ async def running_router(
     max_retries: int = 0,
     timeout_s: float = 5.0,
     embedder: Embedder | None = None,
+    classifier: Classifier | None = None,
     cache: CacheConfig = NO_SEMANTIC_CACHE,
     tracer: Tracer = NO_TRACER,
 ) -> AsyncIterator[FakeRouter]:
@@ -155,7 +161,7 @@ async def running_router(
             metrics = Metrics(models.models)
             recording = Recording(metrics, store.recorder, TextPolicy.FULL, models.strongest().prices_usd_per_million)
             caching = Caching(in_process_cache(cache), metrics)
-            deciding = make_router(models, tokenizer, local, breakers, embedder)
+            deciding = make_router(models, tokenizer, local, breakers, embedder, classifier)
             service = ChatService(deciding, chain, recording, caching, tracer)
 
             async def scrape() -> bytes:

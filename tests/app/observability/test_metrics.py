@@ -113,13 +113,26 @@ def test_a_caller_who_leaves_is_an_error_type_of_its_own() -> None:
     assert metrics.registry.get_sample_value("llm_router_errors_total", labels) == 1
 
 
+def test_batches_of_the_encoder_and_the_classifier_are_counted_and_timed() -> None:
+    metrics = Metrics()
+    metrics.embedded(8, 0.02)
+    metrics.classified(8, 0.0004)
+    for name, value in (
+        ("llm_router_embedded_texts_total", 8),
+        ("llm_router_encoder_seconds_sum", 0.02),
+        ("llm_router_classified_queries_total", 8),
+        ("llm_router_classifier_seconds_sum", 0.0004),
+    ):
+        assert metrics.registry.get_sample_value(name) == value
+
+
 def test_build_info_shows_the_last_versions_only() -> None:
     metrics = Metrics()
     metrics.build_info("0.1.0", "1", None)
-    metrics.build_info("0.1.0", "2", "c7")
+    metrics.build_info("0.1.0", None, "c7")
     (metric,) = metrics.registry.collect()
     assert [sample.labels for sample in metric.samples] == [
-        {"version": "0.1.0", "weights_version": "2", "classifier_version": "c7"}
+        {"version": "0.1.0", "weights_version": "none", "classifier_version": "c7"}
     ]
 
 

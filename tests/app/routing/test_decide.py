@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import replace
+from math import exp
 from typing import Any
 
 import pytest
 
 from app.domain import (
+    Candidate,
     Capability,
     Cause,
     Decision,
@@ -115,6 +117,56 @@ def test_the_classifiers_prediction_goes_before_the_prior() -> None:
     assert rank(query(0.95, tier=Tier.ENTERPRISE), evidence)[0] == "small"
 
 
+@pytest.mark.parametrize(("support", "expected"), [({}, 0.9), ({"small": 1.0}, 0.9), ({"small": 0.0}, None)])
+def test_quality_moves_from_the_prior_to_the_prediction_with_its_support(
+    support: dict[str, float], expected: float | None
+) -> None:
+    """Without a figure for support, the prediction counts whole."""
+    small, asked = MODELS.models["small"], query(0.1)
+    bare = Evidence(prediction=Prediction({}, 0.7, Domain.GENERAL, "c1"))
+    prior = scoring.quality(asked, small, POLICY, bare, Domain.GENERAL)
+    assert prior == pytest.approx(1 / (1 + exp(-(0.30 - 0.7) / 0.12)))  # the predicted difficulty, not the text's
+    evidence = Evidence(prediction=Prediction({"small": 0.9}, 0.7, Domain.GENERAL, "c1", support=support))
+    quality = scoring.quality(asked, small, POLICY, evidence, Domain.GENERAL)
+    assert quality == pytest.approx(prior if expected is None else expected)
+
+
+def test_half_support_lies_half_way() -> None:
+    small, asked = MODELS.models["small"], query()
+    whole, half, none = (
+        scoring.quality(
+            asked,
+            small,
+            POLICY,
+            Evidence(prediction=Prediction({"small": 0.9}, 0.7, Domain.GENERAL, "c1", support={"small": support})),
+            Domain.GENERAL,
+        )
+        for support in (1.0, 0.5, 0.0)
+    )
+    assert half == pytest.approx((whole + none) / 2)
+
+
+@pytest.mark.parametrize(
+    ("success", "support", "trust"),
+    [
+        ({"strong": 0.9, "small": 0.1}, {"strong": 1.0, "small": 1.0}, 1.0),
+        ({"strong": 0.9, "small": 0.1}, {}, 1.0),
+        ({"strong": 0.9, "small": 0.1}, {"strong": 0.6, "small": 0.2}, 0.4),
+        ({"strong": 0.9}, {"strong": 0.7}, 0.6),  # a model that the classifier does not know counts 0.5
+        ({"other": 0.9}, {"other": 0.1}, 1.0),  # it knows neither: the prior compares them, as without it
+    ],
+)
+def test_confidence_falls_with_the_support_of_the_first_two(
+    success: dict[str, float], support: dict[str, float], trust: float
+) -> None:
+    ranked = (Candidate("strong", 0.8, {}, None), Candidate("small", 0.7, {}, None), Candidate("medium", 0.1, {}, None))
+    plain = scoring.confidence(ranked, POLICY)
+    prediction = Prediction(success, 0.5, Domain.GENERAL, "c1", support=support)
+    assert plain == pytest.approx(0.75)
+    assert scoring.confidence(ranked, POLICY, prediction) == pytest.approx(0.5 + (plain - 0.5) * trust)
+    assert scoring.confidence(ranked[:1], POLICY, prediction) == 1.0
+
+
 def test_every_factor_lies_between_0_and_1_and_unknown_prices_are_none() -> None:
     ranked = scoring.rank(query(), list(MODELS.models.values()), POLICY, Evidence(), Hint("r", frozenset({"small"})))
     factors = {candidate.model: candidate.factors for candidate in ranked}
@@ -185,10 +237,19 @@ class Extractor:
         return [Embedding([1.0], {Domain.MATH: 0.9}) for _ in texts]
 
 
+SUCCESS = {"strong": 1.0, "medium": 0.0, "small": 0.0, "gone": 1.0}
+
+
 class FixedClassifier:
+    def __init__(self, pause_s: float = 0.0, error: Exception | None = None) -> None:
+        self.pause_s, self.error = pause_s, error
+
     async def predict(self, queries: list[Query], embeddings: list[Embedding]) -> list[Prediction]:
         assert len(queries) == len(embeddings)
-        return [Prediction({"strong": 1.0, "medium": 0.0, "small": 0.0}, 0.7, Domain.MATH, "c7") for _ in queries]
+        await asyncio.sleep(self.pause_s)
+        if self.error:
+            raise self.error
+        return [Prediction(SUCCESS, 0.7, Domain.SCIENCE, "c7", support=dict.fromkeys(SUCCESS, 0.9)) for _ in queries]
 
 
 def requests(count: int = 1) -> list[DecisionRequest]:
@@ -209,7 +270,30 @@ async def test_the_engine_embeds_a_batch_in_one_call() -> None:
 async def test_the_engine_uses_the_classifier_when_there_is_one() -> None:
     engine = DecisionEngine(MODELS, POLICY, embedder=Extractor(), classifier=FixedClassifier())
     (decision,) = await engine.decide(requests())
-    assert (decision.model, decision.classifier_version) == ("strong", "c7")
+    assert (decision.model, decision.classifier_version, decision.domain) == ("strong", "c7", Domain.SCIENCE)
+    assert decision.skipped == {Stage.MEMORY: Skip.NOT_INSTALLED}
+    assert set(decision.stages_ms) == {Stage.EMBEDDING, Stage.CLASSIFIER}
+
+
+async def test_a_decision_keeps_the_figures_of_models_that_can_be_chosen() -> None:
+    engine = DecisionEngine(MODELS, POLICY, embedder=Extractor(), classifier=FixedClassifier())
+    (decision,) = await engine.decide(requests())
+    assert decision.prediction is not None
+    assert set(decision.prediction.success) == set(decision.prediction.support) == {"strong", "medium", "small"}
+
+
+@pytest.mark.parametrize(
+    ("classifier", "why"),
+    [(FixedClassifier(pause_s=30), Skip.LATE), (FixedClassifier(error=RuntimeError("dead")), Skip.FAILED)],
+)
+async def test_a_late_or_broken_classifier_leaves_the_embedding_in(classifier: FixedClassifier, why: Skip) -> None:
+    """Its own time limit: the encoder may take longer."""
+    policy = POLICY.model_copy(update={"classifier_timeout_ms": 20})
+    engine = DecisionEngine(MODELS, policy, embedder=Extractor(pause_s=0.05), classifier=classifier)
+    (decision,) = await engine.decide(requests())
+    assert decision.cause is Cause.DEGRADED
+    assert decision.skipped == {Stage.CLASSIFIER: why, Stage.MEMORY: Skip.NOT_INSTALLED}
+    assert (decision.domain, decision.prediction, decision.classifier_version) == (Domain.MATH, None, None)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +315,7 @@ async def test_a_late_or_broken_stage_is_skipped_and_the_decision_says_so(extrac
         (("weights", "free", "speed"), 1, "weights.free.speed: unknown key"),
         (("weights", "gold"), {}, "weights.gold"),
         (("quality_prior", "softness"), 0, "quality_prior.softness"),
+        (("classifier_timeout_ms",), 0, "classifier_timeout_ms"),
         (("version",), "", "version"),
     ],
 )
