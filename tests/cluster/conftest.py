@@ -1,16 +1,21 @@
 """One real Ray cluster for all cluster tests."""
 
+import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
 
 from app.artifacts.llama import ensure_llama_weights
+from tests.fakes.artifact import make_artifact
 from tests.fakes.upstream import FakeUpstream, upstream_in_a_thread
 from tests.servers.process import tail
 from tests.servers.router import Cluster, add_adapter, cluster_config, running_router
+
+SUCCESS = {"llama": 0.4, "medium": 0.7, "strong": 0.9}
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +30,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) ->
     config = cluster_config(folder, upstream.url)
     config["applications"][1]["args"]["cpu"]["default_max_tokens"] = 64
     add_adapter(folder, config, "llama-lora", "test-adapter", make_adapter(folder / "adapter"))
+    config = with_artifact(config, make_artifact(folder / "classifier", SUCCESS, version="c1"))
     with running_router(folder, config) as running:
         yield running
     print(tail(running.log))
@@ -35,6 +41,15 @@ def llama(cluster: Cluster) -> Cluster:
     """The cluster once its local model answers."""
     cluster.wait_for_llama()
     return cluster
+
+
+def with_artifact(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The config with another classifier."""
+    config = copy.deepcopy(config)
+    for deployment in config["applications"][0]["deployments"]:
+        if deployment["name"] == "Classifier":
+            deployment["user_config"] = {"artifact": str(folder)}
+    return config
 
 
 def make_adapter(folder: Path) -> Path:

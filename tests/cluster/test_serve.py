@@ -12,13 +12,14 @@ import httpx
 import openai
 import pytest
 
+from tests.cluster.conftest import SUCCESS
 from tests.fakes.upstream import FakeUpstream, chat_chunk, hang, sse
 from tests.servers.process import wait_until
 from tests.servers.router import Cluster
 
 pytestmark = pytest.mark.cluster
 
-CHAT, ROUTE = "/api/v1/chat", "/api/v1/route"
+CHAT, ROUTE, METRICS = "/api/v1/chat", "/api/v1/route", "/api/v1/metrics"
 SCORED = {"query": "Is 91 a prime number?", "user_id": "u"}
 FRESH = {**SCORED, "cache": False, "model": "strong"}
 
@@ -41,11 +42,13 @@ def test_the_router_answers_while_llama_loads(cluster: Cluster) -> None:
     assert named.headers.get_list("x-request-id") == ["mine"]
 
 
-def test_the_embedding_takes_part_in_the_decision(cluster: Cluster) -> None:
-    wait_until(lambda: route(cluster)["cause"] == "scored", 30, "the embedding")
+def test_the_embedding_and_the_classifier_take_part_in_the_decision(cluster: Cluster) -> None:
+    wait_until(lambda: route(cluster)["cause"] == "scored", 30, "both")
     decision = route(cluster, query="How do vaccines train the immune system of an infant?")
-    assert decision["skipped"] == dict.fromkeys(("classifier", "memory"), "not_installed")
-    assert decision["domain"] in ("health", "science")
+    assert decision["skipped"] == {"memory": "not_installed"}
+    assert decision["classifier"]["version"] == decision["classifier_version"] == "c1"
+    assert decision["classifier"]["success"] == pytest.approx(SUCCESS, abs=0.25)
+    assert decision["domain"] == "science"  # as the artefact is made
 
 
 def test_a_client_that_leaves_stops_the_call_to_the_provider(cluster: Cluster, upstream: FakeUpstream) -> None:
@@ -58,9 +61,10 @@ def test_a_client_that_leaves_stops_the_call_to_the_provider(cluster: Cluster, u
 
 
 def test_metrics_are_of_all_deployments(cluster: Cluster) -> None:
-    text = cluster.http.get("/api/v1/metrics").text
-    for deployment in ("Ingress", "DecisionEngine", "FeatureExtractor"):
+    text = cluster.http.get(METRICS).text
+    for deployment in ("Ingress", "DecisionEngine", "FeatureExtractor", "Classifier"):
         assert f'deployment="{deployment}"' in text
+    assert re.search(r'llm_router_stage_latency_seconds_count{.*stage="classifier"', text)
     assert re.search(r'llm_router_stage_latency_seconds_count{.*stage="embedding"', text)
     assert re.search(r'llm_router_circuit_breaker_state{.*model="strong".*} 0\.0', text)
 
@@ -73,30 +77,10 @@ def test_bad_input_through_the_proxy(cluster: Cluster) -> None:
     assert large.json()["error"]["code"] == "body_too_large"
 
 
-def test_weights_are_reloaded_without_a_restart(cluster: Cluster) -> None:
-    before = {name: cluster.replica_pids(name) for name in ("Ingress", "DecisionEngine")}
-    config = copy.deepcopy(cluster.config)
-    for deployment in config["applications"][0]["deployments"][:2]:
-        deployment["user_config"]["version"] = "reloaded"
-        deployment["user_config"]["weights"]["free"] = {"quality": 0, "cost": 0, "latency": 1, "hint": 0}
-    cluster.deploy(config)
-    wait_until(lambda: route(cluster)["weights_version"] == "reloaded", 30, "the reload")
-    assert {name: cluster.replica_pids(name) for name in before} == before
-
-    broken = copy.deepcopy(config)
-    for deployment in broken["applications"][0]["deployments"][:2]:
-        deployment["user_config"]["weights"]["free"]["cost"] = -1
-        deployment["user_config"]["version"] = "broken"
-    cluster.deploy(broken)
-    wait_until(lambda: b"policy refused, version reloaded goes on" in cluster.log.read_bytes(), 30, "the refusal")
-    assert route(cluster)["weights_version"] == "reloaded"
-    cluster.deploy(cluster.config)
-    wait_until(lambda: route(cluster)["weights_version"] == "1", 30, "the way back")
-
-
-def test_a_killed_feature_extractor_costs_no_answer(cluster: Cluster) -> None:
-    wait_until(lambda: route(cluster)["cause"] == "scored", 30, "the embedding")
-    (pid,) = cluster.replica_pids("FeatureExtractor")
+@pytest.mark.parametrize("deployment", ["FeatureExtractor", "Classifier"])
+def test_a_killed_stage_costs_no_answer(cluster: Cluster, deployment: str) -> None:
+    wait_until(lambda: route(cluster)["cause"] == "scored", 30, "all stages")
+    (pid,) = cluster.replica_pids(deployment)
     os.kill(pid, signal.SIGKILL)
     causes = set()
     deadline = time.monotonic() + 60
@@ -107,7 +91,7 @@ def test_a_killed_feature_extractor_costs_no_answer(cluster: Cluster) -> None:
             break
         time.sleep(0.05)
     assert causes == {"degraded", "scored"}
-    assert cluster.replica_pids("FeatureExtractor") != [pid]
+    assert cluster.replica_pids(deployment) != [pid]
 
 
 def test_a_builder_with_broken_arguments_fails_with_the_reason(cluster: Cluster) -> None:
