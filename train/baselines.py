@@ -7,7 +7,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from app.routing.features import TextFeaturesReader
 from train.errors import DataError
 from train.metrics import Array, checked
 
@@ -30,17 +29,6 @@ def random_predictions(queries: int, models: int, seed: int = 0) -> Array:
 def query_length(texts: Sequence[str]) -> Array:
     """Characters of each text, (n,): longer is taken to be harder."""
     return np.array([len(text) for text in texts], np.float64)
-
-
-def text_features(texts: Sequence[str], reader: TextFeaturesReader) -> Features:
-    """Nine features of each text, (n, 9): seven counts as ln(1 + count), the complexity, and the strongest domain."""
-    lines = []
-    for text in texts:
-        read = reader.read(text)
-        counts = (read.tokens, read.sentences, read.code_blocks, read.inline_code, read.questions, read.digits)
-        strongest = max(read.domain_signals.values(), default=0.0)
-        lines.append([*np.log1p([*counts, read.formulae]), read.complexity, strongest])
-    return np.array(lines, np.float32).reshape(len(texts), 9)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,7 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from app.paths import project_path
-from app.routing.features import TextFeaturesReader
-from train.baselines import Inputs, Neighbours, Ridge, oracle, query_length, random_predictions, text_features
+from train.baselines import Inputs, Neighbours, Ridge, oracle, query_length, random_predictions
 from train.errors import DataError
 from train.metrics import Array
 
@@ -23,15 +19,6 @@ def test_choices_without_learning() -> None:
     assert (np.bincount(guessed.argmax(axis=1)) > 280).all()
     with pytest.raises(DataError, match="scores: 1 of 2 are NaN"):
         oracle([[1, UNKNOWN]])
-
-
-def test_text_features(tokenizer: Path) -> None:
-    reader = TextFeaturesReader.from_files(tokenizer, project_path("configs/text_features.yaml"))
-    found = text_features(["", "Prove that $x^2 \\geq 0$. Why?", "\ud800" * 9], reader)
-    assert (found.shape, found.dtype, np.isfinite(found).all()) == ((3, 9), np.float32, True)
-    assert (found[1, :7] >= found[0, :7]).all()
-    assert found[1, 7] > found[0, 7]
-    assert text_features([], reader).shape == (0, 9)
 
 
 def test_inputs_are_scaled_by_the_training_rows() -> None:
