@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train.features import Array32, Features
 
@@ -16,54 +17,66 @@ LANDMARKS, RANK, DIRECTIONS = 2000, 512, 256
 GAMMA = 0.03  # of exp(-gamma d^2), with inputs scaled as below; found on folds of the shared data
 POOLED_NORM, TEXT_SCALE, CLIP = 5.0, 0.4, 4.0
 SMALLEST = 1e-3  # added to the eigenvalues
+CONSTANT = 1e-6  # an input that varies less says nothing
+BATCH = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
-    """`mean` and `scale` (d,) standardise the inputs, pooled layers first; `projection` (POOLED, p) are the principal
-    directions of the layers; `landmarks` (m, p + TEXT_INPUTS); `whitening` (m, r).
+class Projection:
+    """What distances are measured on. `mean` and `scale` (d,) standardise the inputs, the encoder's layers first;
+    `directions` (POOLED, p) are the principal ones of the layers.
     """
 
     mean: Array32
     scale: Array32
-    projection: Array32
+    directions: Array32
+
+    @classmethod
+    def fit(cls, features: Features) -> Self:
+        inputs = np.hstack([features.pooled, features.text])
+        mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
+        pooled = features.pooled.shape[1]
+        scale = np.where(deviation > CONSTANT, 1 / np.maximum(deviation, CONSTANT), 0.0).astype(np.float32)
+        scale[:pooled] *= POOLED_NORM / np.sqrt(pooled)
+        layers = ((features.pooled - mean[:pooled]) * scale[:pooled]).astype(np.float64)
+        directions = np.linalg.eigh(layers.T @ layers)[1][:, : -DIRECTIONS - 1 : -1]
+        return cls(mean, scale, directions.astype(np.float32))
+
+    def __call__(self, features: Features) -> Array32:
+        """(n, p + TEXT_INPUTS)."""
+        pooled = len(self.directions)
+        layers = (features.pooled - self.mean[:pooled]) * self.scale[:pooled] @ self.directions
+        text = (features.text - self.mean[pooled:]) * self.scale[pooled:]
+        return np.hstack([layers, np.clip(text, -CLIP, CLIP) * TEXT_SCALE]).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """`landmarks` (m, p + TEXT_INPUTS) are projected queries; `whitening` (m, r) decorrelates the kernel values."""
+
+    projection: Projection
     landmarks: Array32
     whitening: Array32
 
     @classmethod
     def fit(cls, features: Features, sources: Sequence[str], seed: int) -> Self:
         """Landmarks are drawn without replacement, a source by the square root of its rows, so small ones are heard."""
-        inputs = np.hstack([features.pooled, features.text])
-        mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
-        pooled = features.pooled.shape[1]
-        scale = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0.0)
-        scale[:pooled] *= POOLED_NORM / np.sqrt(pooled)
-        layers = (features.pooled - mean[:pooled]) * scale[:pooled]
-        directions = np.linalg.eigh(layers.T.astype(np.float64) @ layers)[1][:, ::-1][:, :DIRECTIONS]
-        basis = cls(
-            *(array.astype(np.float32) for array in (mean, scale, directions)), np.empty((0, 0), np.float32), mean
-        )
-        chosen = _draw(sources, seed)
-        landmarks = basis.inputs(features[chosen])
+        projection = Projection.fit(features)
+        landmarks = projection(features[_draw(sources, seed)])
         values, vectors = np.linalg.eigh(_kernel(landmarks, landmarks).astype(np.float64))
-        values, vectors = values[-RANK:], vectors[:, -RANK:]
-        whitening = (vectors / np.sqrt(np.maximum(values, 0) + SMALLEST)).astype(np.float32)
-        return cls(basis.mean, basis.scale, basis.projection, landmarks, whitening)
-
-    def inputs(self, features: Features) -> Array32:
-        """What distances are measured on, (n, p + TEXT_INPUTS)."""
-        pooled = len(self.projection)
-        layers = (features.pooled - self.mean[:pooled]) * self.scale[:pooled] @ self.projection
-        text = (features.text - self.mean[pooled:]) * self.scale[pooled:]
-        return np.hstack([layers, np.clip(text, -CLIP, CLIP) * TEXT_SCALE]).astype(np.float32)
+        whitening = vectors[:, -RANK:] / np.sqrt(np.maximum(values[-RANK:], 0) + SMALLEST)
+        return cls(projection, landmarks, whitening.astype(np.float32))
 
     def __call__(self, features: Features) -> Array32:
         """(n, r)."""
-        hidden: Array32 = _kernel(self.inputs(features), self.landmarks) @ self.whitening
-        return hidden
+        parts = []
+        for start in range(0, len(features), BATCH):
+            inputs = self.projection(features[start : start + BATCH])
+            parts.append(_kernel(inputs, self.landmarks) @ self.whitening)
+        return np.concatenate(parts) if parts else np.empty((0, self.whitening.shape[1]), np.float32)
 
 
-def _draw(sources: Sequence[str], seed: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _draw(sources: Sequence[str], seed: int) -> NDArray[np.int64]:
     _, which, counts = np.unique(np.array(sources), return_inverse=True, return_counts=True)
     weights = 1 / np.sqrt(counts[which])
     size = min(LANDMARKS, len(sources))

@@ -72,12 +72,17 @@ class Dataset:
 
 def load(sources: Sequence[Source]) -> Dataset:
     """Raises DataError when there is no source, or a source has no usable row."""
+    return mix(*read(sources))
+
+
+def read(sources: Sequence[Source]) -> tuple[list[Row], Faults]:
+    """The rows of all sources with their weights, and what was skipped. Raises DataError for one without a row."""
     rows, faults = [], Faults()
     for source in sources:
         more, skipped = read_rows(source.path)
         rows += [replace(row, weight=source.weight) for row in more]
         faults.update(skipped)
-    return mix(rows, faults)
+    return rows, faults
 
 
 def mix(rows: Sequence[Row], skipped: Faults | None = None) -> Dataset:

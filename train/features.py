@@ -32,7 +32,7 @@ class Features:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def __getitem__(self, lines: "NDArray[np.int64] | slice") -> Self:
+    def __getitem__(self, lines: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Self:
         return type(self)(self.vectors[lines], self.pooled[lines], self.text[lines])
 
     @classmethod

@@ -30,9 +30,9 @@ def read_rows(path: Path) -> tuple[list[Row], Faults]:
     Raises DataError when the file cannot be read, is empty, or has no usable row.
     """
     rows, faults = [], Faults()
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         try:
-            rows.append(row_of(_json(line), f"{path.stem}:{number}", path.stem))
+            rows.append(row_of(json_object(line), f"{path.stem}:{number}", path.stem))
         except BrokenRowError as broken:
             faults.add(broken.reason, f"{path}:{number}" + (f": {broken.detail}" if broken.detail else ""))
     if not rows and not faults.counts:
@@ -49,7 +49,7 @@ def row_of(record: Mapping[str, Any], id_: str, source: str) -> Row:
     row = Row(
         id=_name(record, "id", id_),
         source=_name(record, "source", source),
-        query=_query(record),
+        query=query_of(record),
         domain=_label(record, "domain", Domain),
         complexity=_label(record, "complexity", Complexity),
         outcomes=_outcomes(record.get("outcomes")),
@@ -59,8 +59,8 @@ def row_of(record: Mapping[str, Any], id_: str, source: str) -> Row:
     return row
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Without blank ones; counted from 1."""
+def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Without blank ones; counted from 1. Raises DataError when the file cannot be read."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
@@ -70,7 +70,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
 
 
-def _json(line: bytes) -> dict[str, Any]:
+def json_object(line: bytes) -> dict[str, Any]:
+    """Raises BrokenRowError."""
     try:
         record: object = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -85,7 +86,8 @@ def _name(record: Mapping[str, Any], key: str, usual: str) -> str:
     return usual if value is None else _clean(str(value))
 
 
-def _query(record: Mapping[str, Any]) -> str:
+def query_of(record: Mapping[str, Any]) -> str:
+    """Raises BrokenRowError when there is none that can be read."""
     query = record.get("query")
     if query is None:
         raise BrokenRowError("no query")

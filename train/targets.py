@@ -1,10 +1,12 @@
 """What the heads learn of each row, as one matrix: a column an output, NaN where a row says nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.domain import Complexity, Domain
 from train.features import Array32
@@ -22,9 +24,12 @@ class Kind(StrEnum):
     EACH = "each"  # sigmoid
 
 
+KINDS = {"complexity": Kind.ONE_OF, "difficulty": Kind.EACH, "domain": Kind.ONE_OF}
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Columns `start` to `stop`, which share a penalty. `name` is an output of the graph."""
+    """Columns that share a penalty. `name` is an output of the graph."""
 
     name: str
     kind: Kind
@@ -33,35 +38,36 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """`values` (n, columns): complexity, difficulty, domain, success, support; `weights` (n,) of the rows."""
+    """`values` (n, columns), whose `spans` are those of complexity, difficulty, domain, success and support, the last
+    two with a column a model; `weights` (n,) of the rows.
+    """
 
     heads: tuple[Head, ...]
+    spans: Mapping[str, tuple[int, int]]
     values: Array32
     weights: Array32
-
-    def output(self, name: str) -> list[int]:
-        """The columns of an output, in order."""
-        return sorted(column for head in self.heads if head.name == name for column in head.columns)
 
 
 def targets(rows: Sequence[Row], models: Sequence[str]) -> Targets:
     """Difficulty is the share of models that failed where several are known, else that of the label."""
     success = scores(rows, models)
     known = ~np.isnan(success)
-    complexity = _one_hot([row.complexity for row in rows], tuple(Complexity))
-    domain = _one_hot([row.domain for row in rows], tuple(Domain))
-    blocks = [complexity, _difficulty(rows)[:, None], domain, success, known.astype(np.float32)]
-    starts = np.cumsum([0, *(block.shape[1] for block in blocks)]).tolist()
-    spans = [tuple(range(start, stop)) for start, stop in zip(starts, starts[1:], strict=False)]
-    heads = [
-        Head("complexity", Kind.ONE_OF, spans[0]),
-        Head("difficulty", Kind.EACH, spans[1]),
-        Head("domain", Kind.ONE_OF, spans[2]),
-    ]
-    heads += [Head("success", Kind.EACH, tuple(spans[3][i] for i in group)) for group in _same_rows(known)]
-    heads.append(Head("support", Kind.EACH, spans[4]))
+    blocks = {
+        "complexity": _one_hot([row.complexity for row in rows], tuple(Complexity)),
+        "difficulty": _difficulty(rows)[:, None],
+        "domain": _one_hot([row.domain for row in rows], tuple(Domain)),
+        "success": success,
+        "support": known.astype(np.float32),
+    }
+    ends = np.cumsum([0, *(block.shape[1] for block in blocks.values())]).tolist()
+    spans = dict(zip(blocks, pairwise(ends), strict=True))
+    heads = [Head(name, KINDS[name], tuple(range(*spans[name]))) for name in ("complexity", "difficulty", "domain")]
+    first = spans["success"][0]
+    heads += [Head("success", Kind.EACH, tuple(first + model for model in group)) for group in _same_rows(known)]
+    if models:
+        heads.append(Head("support", Kind.EACH, tuple(range(*spans["support"]))))
     weights = np.array([row.weight for row in rows], np.float32)
-    return Targets(tuple(heads), np.hstack(blocks).astype(np.float32), weights)
+    return Targets(tuple(heads), spans, np.hstack(list(blocks.values())).astype(np.float32), weights)
 
 
 def _difficulty(rows: Sequence[Row]) -> Array32:
@@ -83,7 +89,7 @@ def _one_hot(labels: Sequence[Complexity | None] | Sequence[Domain | None], know
     return values
 
 
-def _same_rows(known: "np.ndarray[tuple[int, int], np.dtype[np.bool_]]") -> list[tuple[int, ...]]:
+def _same_rows(known: NDArray[np.bool_]) -> list[tuple[int, ...]]:
     """Models with outcomes on the same rows form a group: their heads need the same penalty."""
     groups: dict[bytes, list[int]] = {}
     for model in range(known.shape[1]):

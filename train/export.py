@@ -1,0 +1,114 @@
+"""From trained heads to the folder that serves: an int8 graph that agrees with the torch model, written whole."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from app.artifacts.minilm import ENCODER, POOLED, minilm_path
+from app.artifacts.quiet import quiet
+from app.classifier.artifact import CARD, FORMAT, GRAPH, MANIFEST, RUN, Manifest
+from app.classifier.inputs import TEXT_INPUTS
+from app.classifier.model import OUTPUTS, QueryClassifier
+from app.domain import Complexity, Domain
+from app.errors import ConfigError
+from train.errors import DataError
+from train.exact import exact_pooled
+from train.features import Features
+from train.heads import Heads
+
+AGREEMENT = 0.03  # of P(success), on average
+SAMPLE = 200
+
+
+def write_graph(heads: Heads, folder: Path) -> None:
+    """heads.int8.onnx, with weights of 8 bits for each column."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
+
+    example = torch.zeros(2, POOLED), torch.zeros(2, TEXT_INPUTS)
+    names = ("pooled", "text")
+    with quiet(), tempfile.TemporaryDirectory() as workshop:
+        exact = Path(workshop) / "heads.onnx"
+        torch.onnx.export(
+            heads.eval(),
+            example,
+            exact,
+            input_names=names,
+            output_names=OUTPUTS,
+            dynamic_axes={name: {0: "batch"} for name in (*names, *OUTPUTS)},
+            opset_version=17,
+            dynamo=False,  # the newer exporter needs onnxscript
+        )
+        quantize_dynamic(exact, folder / GRAPH, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
+
+
+def write_manifest(folder: Path, name: str, models: Sequence[str]) -> Manifest:
+    """Names the files that are there; the version is `name` and the first digits of the graph's sha256."""
+    hashes = {file: _sha256(folder / file) for file in (GRAPH, CARD, RUN) if (folder / file).is_file()}
+    manifest = Manifest(
+        format=FORMAT,
+        version=f"{name}-{hashes[GRAPH][:8]}",
+        encoder=ENCODER,
+        text_inputs=TEXT_INPUTS,
+        models=tuple(models),
+        complexities=tuple(Complexity),
+        domains=tuple(Domain),
+        sha256=hashes,
+    )
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return manifest
+
+
+def disagreement(classifier: QueryClassifier, heads: Heads, texts: Sequence[str], features: Features) -> float:
+    """The mean absolute difference of P(success) between what serves (8 bits) and torch (32 bits, encoder included).
+
+    On at most `SAMPLE` of the texts, evenly spread. Raises DataError when it is above `AGREEMENT`.
+    """
+    lines = np.linspace(0, len(texts) - 1, min(SAMPLE, len(texts))).astype(np.int64)
+    some = features[lines]
+    served = classifier.figures(some.pooled, some.text)["success"]
+    pooled = exact_pooled(minilm_path(), [texts[line] for line in lines])
+    difference = float(np.abs(served - heads.figures(pooled, some.text)["success"]).mean())
+    if not difference <= AGREEMENT:
+        raise DataError(
+            f"the int8 graph is off by {difference:.3f} in P(success) on average, allowed is {AGREEMENT}; "
+            "the artefact was not written; train with more rows, or another seed"
+        )
+    return difference
+
+
+def put_in_place(part: Path, target: Path) -> None:
+    """Renames the whole folder `part` to `target`; what was there goes only once the new one is there."""
+    previous = target.with_name(f".{target.name}.previous")
+    shutil.rmtree(previous, ignore_errors=True)
+    try:
+        if target.exists():
+            target.rename(previous)
+        part.rename(target)
+    except OSError as error:
+        if previous.exists() and not target.exists():
+            previous.rename(target)
+        raise ConfigError(f"{target}: cannot be written ({error.strerror}); check the folder and its disk") from error
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def writable(target: Path) -> None:
+    """Raises ConfigError when the folder of `target` cannot be written, or `target` is something else than ours."""
+    if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise ConfigError(f"{target}: is there and holds no classifier; give a new or an empty folder")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{target.parent}: cannot be written ({os.strerror(error.errno or 0)})") from error

@@ -1,0 +1,92 @@
+"""Runs the training of the heads on Ray Train and brings the weights home."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from train.errors import DataError
+from train.features import Array32
+from train.optimise import CHECKPOINT, PENALTIES, train_heads
+from train.targets import Targets
+
+KEPT = 2  # checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How many, what each books, and where they leave checkpoints: a folder that all of them reach."""
+
+    count: int
+    cpus: float
+    gpu: bool
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """`weight` (r, k) and `bias` (k,): of the final phase, trained on all rows, and of the select phase, trained
+    without the validation rows. `penalties` by head, in the order of the heads.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    select_weight: Tensor
+    select_bias: Tensor
+    penalties: tuple[float, ...]
+
+
+def fit(hidden: Array32, targets: Targets, held_out: NDArray[np.bool_], workers: Workers, seed: int) -> Fitted:
+    """`hidden` (n, r). Goes on from the last checkpoint in the folder. Raises DataError when training fails."""
+    import ray
+    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    arrays = ray.put({"hidden": hidden, "values": targets.values, "rows": targets.weights, "held_out": held_out})
+    resources = {"CPU": workers.cpus, **({"GPU": 1.0} if workers.gpu else {})}
+    trainer = TorchTrainer(
+        train_heads,
+        train_loop_config={
+            "heads": targets.heads,
+            "arrays": [arrays],
+            "threads": max(1, math.floor(workers.cpus)),
+            "seed": seed,
+        },
+        torch_config=TorchConfig(backend="gloo"),
+        scaling_config=ScalingConfig(num_workers=workers.count, use_gpu=workers.gpu, resources_per_worker=resources),
+        run_config=RunConfig(
+            name="heads",
+            storage_path=str(workers.folder.resolve()),
+            checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
+            failure_config=FailureConfig(max_failures=2),
+        ),
+    )
+    try:
+        result = trainer.fit()
+    except Exception as error:  # Ray Train's own errors wrap whatever failed in a worker
+        raise DataError(f"training failed: {error}") from error
+    if result.checkpoint is None:
+        raise DataError("training left no checkpoint; see the log of the workers above")
+    with result.checkpoint.as_directory() as folder:
+        state: dict[str, Any] = torch.load(Path(folder) / CHECKPOINT, weights_only=True)
+    return _fitted(state, targets)
+
+
+def _fitted(state: dict[str, Any], targets: Targets) -> Fitted:
+    best = state["best"].tolist()
+    chosen = torch.empty(targets.values.shape[1], dtype=torch.int64)
+    for head, at in zip(targets.heads, best, strict=True):
+        chosen[list(head.columns)] = at
+    select, every = state["select"], torch.arange(len(chosen))
+    return Fitted(
+        weight=state["final"]["weight"][0],
+        bias=state["final"]["bias"][0],
+        select_weight=select["weight"][chosen, :, every].T.contiguous(),
+        select_bias=select["bias"][chosen, every],
+        penalties=tuple(PENALTIES[at] for at in best),
+    )

@@ -1,0 +1,164 @@
+"""Trains the heads: linear models on the basis, convex, by full-batch L-BFGS, on any number of Ray Train workers.
+
+Every penalty of the grid is tried at once, in columns side by side, first on the training rows alone; the penalty with
+the least loss on the validation rows wins, head by head, and is used to train once more on all rows.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import torch
+from ray.experimental import tqdm_ray
+from torch import Tensor
+from torch.nn import functional
+
+from train.targets import Head, Kind
+
+PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)  # times |weights|^2 / 2, against the sum of the losses
+STEPS, CHECK_EVERY, PATIENCE = 100, 5, 3
+ENOUGH = 2e-4  # of the objective, over CHECK_EVERY steps: less is no progress
+CHECKPOINT = "heads.pt"
+Arrays = Mapping[str, Tensor]
+
+
+class Objective:
+    """The penalised loss over all rows of all workers, each holding a share of them. `weight` (g, r, k), `bias` (g, k)
+    for the g penalties of `penalty` (g, k)."""
+
+    def __init__(self, heads: Sequence[Head], hidden: Tensor, values: Tensor, rows: Tensor, penalty: Tensor) -> None:
+        self._heads, self._hidden, self._values, self._rows = heads, hidden, values, rows
+        self._penalty = penalty
+        self._world = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+
+    def step(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """Fills in the gradients; returns the objective, the same on every worker."""
+        weight.grad = bias.grad = None
+        own = head_losses(self._heads, self._hidden @ weight + bias[:, None], self._values, self._rows).sum()
+        total = own + (self._penalty[:, None] * weight**2).sum() / 2 / self._world
+        torch.autograd.backward(total)
+        found = total.detach()
+        if self._world > 1:
+            for part in (found, weight.grad, bias.grad):
+                torch.distributed.all_reduce(part)
+        return found
+
+
+def head_losses(heads: Sequence[Head], logits: Tensor, values: Tensor, rows: Tensor) -> Tensor:
+    """Log loss summed over the rows where it is known, (g, heads). `logits` (g, n, k), `values` (n, k), `rows` (n,)."""
+    losses = []
+    for head in heads:
+        columns = list(head.columns)
+        z, target = logits[:, :, columns], values[:, columns]
+        known = ~torch.isnan(target)
+        target = torch.nan_to_num(target)
+        if head.kind is Kind.ONE_OF:
+            loss = -(torch.log_softmax(z, -1) * target).sum(-1)
+        else:
+            each = functional.binary_cross_entropy_with_logits(z, target.expand_as(z), reduction="none")
+            loss = (each * known).sum(-1)
+        losses.append((loss * rows).sum(-1))
+    return torch.stack(losses, -1)
+
+
+def train_heads(config: dict[str, Any]) -> None:
+    """The loop of a Ray Train worker. Reports the loss and the validation loss; leaves a checkpoint with `weight` and
+    `bias` of each phase. Goes on from its last checkpoint.
+
+    `config`: `heads`; `arrays`, a list of one reference to `hidden` (n, r), `values` (n, k), `rows` (n,) and `held_out`
+    (n,), true for validation rows; `threads`, `seed`.
+    """
+    torch.manual_seed(config["seed"])
+    torch.set_num_threads(config["threads"])
+    arrays = {name: torch.as_tensor(array.copy()) for name, array in ray.get(config["arrays"][0]).items()}
+    held_out = arrays.pop("held_out")
+    state = _restored()
+    for phase, lines in (("select", ~held_out), ("final", torch.ones_like(held_out))):
+        data = {name: array[lines] for name, array in arrays.items()}
+        check = {name: array[held_out] for name, array in arrays.items()}
+        _Phase(phase, config["heads"], data, check, state).run()
+
+
+class _Phase:
+    """One training to convergence."""
+
+    def __init__(self, name: str, heads: Sequence[Head], data: Arrays, check: Arrays, state: dict[str, Any]) -> None:
+        self._name, self._heads, self._check, self._state = name, heads, check, state
+        columns = data["values"].shape[1]
+        grid = torch.tensor(PENALTIES)[:, None].expand(-1, columns)
+        penalty = grid if name == "select" else self._chosen(columns)[None]
+        context = ray.train.get_context()
+        self._rank, world = context.get_world_rank(), context.get_world_size()
+        mine = {key: array[self._rank :: world] for key, array in data.items()}
+        self._objective = Objective(heads, mine["hidden"], mine["values"], mine["rows"], penalty)
+        found = state.get(name) or _start(data["hidden"].shape[1], penalty.shape)
+        self._weight, self._bias = found["weight"].requires_grad_(), found["bias"].requires_grad_()
+        self._done: int = found["step"]
+
+    def run(self) -> None:
+        if self._done >= STEPS:
+            return
+        bar: Any = tqdm_ray.tqdm(total=STEPS, desc=self._name) if self._rank == 0 else None
+        optimiser = torch.optim.LBFGS(
+            [self._weight, self._bias], max_iter=CHECK_EVERY, history_size=20, line_search_fn="strong_wolfe"
+        )
+        last, best, idle = float("inf"), float("inf"), 0
+        while self._done < STEPS:
+            closure: Callable[[], Tensor] = lambda: self._objective.step(self._weight, self._bias)  # noqa: E731
+            optimiser.step(closure)  # type: ignore[no-untyped-call]
+            self._done += CHECK_EVERY
+            loss, check = float(closure()), float(self._validation().min(0).values.sum())
+            idle = 0 if check < best else idle + 1
+            best = min(best, check)
+            converged = last - loss < ENOUGH * abs(loss)
+            last = loss
+            if converged or (self._name == "select" and idle >= PATIENCE):
+                self._done = STEPS
+            if bar is not None:
+                bar.set_description(f"{self._name}: loss {loss:.0f}, validation {check:.1f}")
+                bar.update(CHECK_EVERY)
+            self._report(loss, check)
+        if bar is not None:
+            bar.close()
+
+    @torch.no_grad()
+    def _validation(self) -> Tensor:
+        """(g, heads)."""
+        logits = self._check["hidden"] @ self._weight + self._bias[:, None]
+        return head_losses(self._heads, logits, self._check["values"], self._check["rows"])
+
+    def _chosen(self, columns: int) -> Tensor:
+        """The penalty of each column, by its head's validation loss."""
+        penalty = torch.empty(columns)
+        for head, at in zip(self._heads, self._state["best"].tolist(), strict=True):
+            penalty[list(head.columns)] = PENALTIES[at]
+        return penalty
+
+    def _report(self, loss: float, check: float) -> None:
+        found = {"weight": self._weight.detach(), "bias": self._bias.detach(), "step": self._done}
+        self._state[self._name] = found
+        if self._name == "select":
+            self._state["best"] = self._validation().argmin(0)
+        metrics = {"phase": self._name, "step": self._done, "loss": loss, "validation_loss": check}
+        with tempfile.TemporaryDirectory() as folder:
+            if self._rank == 0:
+                torch.save(self._state, Path(folder) / CHECKPOINT)
+                ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
+            else:
+                ray.train.report(metrics)
+
+
+def _restored() -> dict[str, Any]:
+    checkpoint = ray.train.get_checkpoint()
+    if checkpoint is None:
+        return {}
+    with checkpoint.as_directory() as folder:
+        state: dict[str, Any] = torch.load(Path(folder) / CHECKPOINT, weights_only=True)
+    return state
+
+
+def _start(rank: int, shape: torch.Size) -> dict[str, Any]:
+    return {"weight": torch.zeros(shape[0], rank, shape[1]), "bias": torch.zeros(shape), "step": 0}

@@ -1,0 +1,95 @@
+"""python -m train.train_classifier: learns from outcomes and labels who can answer what, on a Ray cluster.
+
+Reads the texts, lays the basis, trains the heads, exports and checks the graph, and puts the folder in its place. A run
+that was killed goes on where it stopped, from a hidden folder beside the output.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.classifier.model import QueryClassifier
+from app.errors import RouterError
+from train.arguments import parser
+from train.basis import Basis
+from train.cluster import cluster
+from train.export import disagreement, put_in_place, writable, write_graph, write_manifest
+from train.features import Array32, Features
+from train.fit import Fitted, Workers, fit
+from train.heads import Heads, Prior
+from train.job import Job, read_features, read_job, work_folder
+from train.record import run_record, write_record
+from train.validation import validate
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    args, started = parser().parse_args(arguments), time.monotonic()
+    try:
+        writable(args.output)
+        job = read_job(args)
+        work = work_folder(args, job)
+        with cluster(args.workers * args.cpus_per_worker, float(args.workers * args.use_gpu)):
+            features = read_features(args, job, work)
+            basis = _basis(job, features, args.seed)
+            workers = Workers(args.workers, args.cpus_per_worker, args.use_gpu, work)
+            fitted = fit(basis(features), job.targets, job.held_out, workers, args.seed)
+        _write(args, job, features, basis, fitted, work, started)
+    except RouterError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error}; nothing was replaced: free some disk and run the same command again", file=sys.stderr)
+        return 1
+    shutil.rmtree(work)
+    return 0
+
+
+def _basis(job: Job, features: Features, seed: int) -> Basis:
+    """From the rows that are not held out, so that these stay unseen until the final phase."""
+    names = [row.source for row, out in zip(job.dataset.rows, job.held_out, strict=True) if not out]
+    return Basis.fit(features[~job.held_out], names, seed)
+
+
+def _write(
+    args: argparse.Namespace,
+    job: Job,
+    features: Features,
+    basis: Basis,
+    fitted: Fitted,
+    work: Path,
+    started: float,
+) -> None:
+    """Into the work folder first; the output is replaced by the whole folder."""
+    unseen, success = features[job.held_out], _success(job)[job.held_out]
+    rows = [row for row, out in zip(job.dataset.rows, job.held_out, strict=True) if out]
+    blank = Prior.none(len(job.models))
+    select = Heads(basis, job.targets, fitted.select_weight, fitted.select_bias, blank)
+    prior = Prior.fit(select.figures(unseen.pooled, unseen.text)["difficulty"][:, 0], success)
+    select = Heads(basis, job.targets, fitted.select_weight, fitted.select_bias, prior)
+    figures = validate(select.figures(unseen.pooled, unseen.text), rows, success)
+    heads = Heads(basis, job.targets, fitted.weight, fitted.bias, prior)
+    part = work / "artifact"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    write_graph(heads, part)
+    write_manifest(part, args.output.name, job.models)
+    figures["int8_disagreement"] = disagreement(QueryClassifier(part), heads, [row.query for row in rows], unseen)
+    penalties = {head.name: penalty for head, penalty in zip(job.targets.heads, fitted.penalties, strict=True)}
+    record = run_record(args, job, figures, penalties, time.monotonic() - started)
+    write_record(part, record, job.models)
+    manifest = write_manifest(part, args.output.name, job.models)
+    put_in_place(part, args.output)
+    print(f"{args.output}: classifier {manifest.version}, {len(job.models)} models, {record['seconds']} s")
+    print("\n".join(f"  {name} {value:.4f}" for name, value in figures.items()))
+
+
+def _success(job: Job) -> Array32:
+    start, stop = job.targets.spans["success"]
+    return job.targets.values[:, start:stop]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
