@@ -41,9 +41,7 @@ def write(path: Path, records: list[dict[str, Any]]) -> Path:
     return path
 
 
-def outcomes(
-    path: Path, name: str = "q", models: Sequence[str] = ("small", "large"), cost: float | None = 0.01
-) -> Path:
+def outcomes(path: Path, name: str = "q", models: Sequence[str] = ("small", "large")) -> Path:
     records = [
         {
             "query": f"{name} number {at}",
