@@ -23,9 +23,8 @@ def cluster(cpus: float, gpus: float = 0.0) -> Iterator[None]:
     import ray
 
     address = os.environ.get("RAY_ADDRESS") or _running()
-    more: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
     try:
-        ray.init(address=address, logging_level=logging.WARNING, **more)
+        ray.init(address=address, logging_level=logging.ERROR)
     except ConnectionError as error:
         raise ConfigError(f"RAY_ADDRESS={address}: no Ray cluster answers there") from error
     try:

@@ -44,8 +44,8 @@ class Fitted:
 def fit(hidden: Array32, targets: Targets, held_out: NDArray[np.bool_], workers: Workers, seed: int) -> Fitted:
     """`hidden` (n, r). Goes on from the last checkpoint in the folder. Raises DataError when training fails."""
     import ray
-    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
 
     arrays = ray.put({"hidden": hidden, "values": targets.values, "rows": targets.weights, "held_out": held_out})
     resources = {"CPU": workers.cpus, **({"GPU": 1.0} if workers.gpu else {})}
@@ -57,13 +57,13 @@ def fit(hidden: Array32, targets: Targets, held_out: NDArray[np.bool_], workers:
             "threads": max(1, math.floor(workers.cpus)),
             "seed": seed,
         },
-        torch_config=TorchConfig(backend="gloo"),
         scaling_config=ScalingConfig(num_workers=workers.count, use_gpu=workers.gpu, resources_per_worker=resources),
-        run_config=RunConfig(
+        run_config=RunConfig(  # type: ignore[call-arg]
             name="heads",
             storage_path=str(workers.folder.resolve()),
             checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
             failure_config=FailureConfig(max_failures=2),
+            logging_config=LoggingConfig(log_level="WARNING"),
         ),
     )
     try:
@@ -73,7 +73,7 @@ def fit(hidden: Array32, targets: Targets, held_out: NDArray[np.bool_], workers:
     if result.checkpoint is None:
         raise DataError("training left no checkpoint; see the log of the workers above")
     with result.checkpoint.as_directory() as folder:
-        state: dict[str, Any] = torch.load(Path(folder) / CHECKPOINT, weights_only=True)
+        state: dict[str, Any] = torch.load(Path(folder) / CHECKPOINT, "cpu", weights_only=True)
     return _fitted(state, targets)
 
 

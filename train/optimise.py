@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 import ray.train
+import ray.train.torch
 import torch
 from ray.experimental import tqdm_ray
 from torch import Tensor
@@ -73,9 +74,11 @@ def train_heads(config: dict[str, Any]) -> None:
     """
     torch.manual_seed(config["seed"])
     torch.set_num_threads(config["threads"])
-    arrays = {name: torch.as_tensor(array.copy()) for name, array in ray.get(config["arrays"][0]).items()}
+    device = ray.train.torch.get_device()
+    given = ray.get(config["arrays"][0])
+    arrays = {name: torch.as_tensor(array.copy()).to(device) for name, array in given.items()}
     held_out = arrays.pop("held_out")
-    state = _restored()
+    state = _restored(device)
     for phase, lines in (("select", ~held_out), ("final", torch.ones_like(held_out))):
         data = {name: array[lines] for name, array in arrays.items()}
         check = {name: array[held_out] for name, array in arrays.items()}
@@ -88,13 +91,14 @@ class _Phase:
     def __init__(self, name: str, heads: Sequence[Head], data: Arrays, check: Arrays, state: dict[str, Any]) -> None:
         self._name, self._heads, self._check, self._state = name, heads, check, state
         columns = data["values"].shape[1]
-        grid = torch.tensor(PENALTIES)[:, None].expand(-1, columns)
+        device = data["hidden"].device
+        grid = torch.tensor(PENALTIES, device=device)[:, None].expand(-1, columns)
         penalty = grid if name == "select" else self._chosen(columns)[None]
         context = ray.train.get_context()
         self._rank, world = context.get_world_rank(), context.get_world_size()
         mine = {key: array[self._rank :: world] for key, array in data.items()}
         self._objective = Objective(heads, mine["hidden"], mine["values"], mine["rows"], penalty)
-        found = state.get(name) or _start(data["hidden"].shape[1], penalty.shape)
+        found = state.get(name) or _start(data["hidden"], penalty.shape)
         self._weight, self._bias = found["weight"].requires_grad_(), found["bias"].requires_grad_()
         self._done: int = found["step"]
 
@@ -132,7 +136,7 @@ class _Phase:
 
     def _chosen(self, columns: int) -> Tensor:
         """The penalty of each column, by its head's validation loss."""
-        penalty = torch.empty(columns)
+        penalty = torch.empty(columns, device=self._check["hidden"].device)
         for head, at in zip(self._heads, self._state["best"].tolist(), strict=True):
             penalty[list(head.columns)] = PENALTIES[at]
         return penalty
@@ -151,14 +155,15 @@ class _Phase:
                 ray.train.report(metrics)
 
 
-def _restored() -> dict[str, Any]:
+def _restored(device: torch.device) -> dict[str, Any]:
     checkpoint = ray.train.get_checkpoint()
     if checkpoint is None:
         return {}
     with checkpoint.as_directory() as folder:
-        state: dict[str, Any] = torch.load(Path(folder) / CHECKPOINT, weights_only=True)
+        state: dict[str, Any] = torch.load(Path(folder) / CHECKPOINT, device, weights_only=True)
     return state
 
 
-def _start(rank: int, shape: torch.Size) -> dict[str, Any]:
-    return {"weight": torch.zeros(shape[0], rank, shape[1]), "bias": torch.zeros(shape), "step": 0}
+def _start(hidden: Tensor, shape: torch.Size) -> dict[str, Any]:
+    weight, bias = hidden.new_zeros(shape[0], hidden.shape[1], shape[1]), hidden.new_zeros(shape)
+    return {"weight": weight, "bias": bias, "step": 0}
