@@ -1,7 +1,7 @@
 """Classifier: difficulty, domain and P(success) of each model; another artefact by `user_config`, without a restart."""
 
 import asyncio
-import sys
+import logging as std_logging
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from time import perf_counter
@@ -16,6 +16,8 @@ from app.observability.metrics import Metrics
 from app.settings import read_settings
 from deployments.args import RouterArgs
 from deployments.metrics import Measured
+
+logger = std_logging.getLogger(__name__)
 
 
 class Classifier(Measured):
@@ -36,11 +38,11 @@ class Classifier(Measured):
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._predict, readings)
 
     def _reload(self, user_config: dict[str, Any]) -> None:
-        """Serve shows nobody why a replica does not start, so the reason goes to stderr, which Ray forwards."""
+        """Serve shows nobody why a replica does not start; what is logged, Ray forwards to the terminal."""
         try:
             self._live.reload(user_config, "serve_config.yaml: deployments.Classifier.user_config")
         except ConfigError as error:
-            print(error.message, file=sys.stderr, flush=True)
+            logger.error("the classifier cannot start: %s", error)
             raise
         self.metrics.build_info(version("llm-router"), None, self._live.version)
 

@@ -78,6 +78,7 @@ def reload_policy(deployment: str, user_config: dict[str, Any], live: Policy | N
         policy = Policy.read(user_config, f"serve_config.yaml: deployments.{deployment}.user_config")
     except ConfigError as error:
         if live is None:
+            logger.error("%s cannot start: %s", deployment, error)  # Serve shows nobody why
             raise
         logger.error("policy refused, version %s goes on: %s", live.version, error)
         return live

@@ -32,6 +32,7 @@ def operations_routes(
             "models": views.available(list(models), unavailable, service.chain.last_success),
             "storage": storage,
             "cache": service.caching.status(),
+            "classifier": router.classifier,
             "memory": {"state": Skip.NOT_INSTALLED},
         }
         content = {

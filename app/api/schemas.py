@@ -189,7 +189,7 @@ class HealthAnswer(BaseModel):
     version: str
     timestamp: str = Field(description="ISO 8601, UTC.")
     services: dict[str, Any] = Field(
-        description="Models, storage, cache and memory: the state of each, and when it last worked.",
+        description="Models, storage, cache, classifier and memory: the state of each, and when it last worked.",
         examples=[{"models": {"available": 1, "known": 3, "last_success": {"llama": "2026-01-31T12:00:00.000+00:00"}}}],
     )
 

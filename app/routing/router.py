@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from app.ask import AUTO, Ask
-from app.domain import Capability, Decision, Hint, Query, Skip
+from app.domain import Capability, Decision, Hint, Query, Skip, Stage
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
 from app.observability.stages import Stages
@@ -19,6 +21,20 @@ logger = logging.getLogger(__name__)
 BYTES_A_TOKEN = 4  # a usual figure, for estimates that decide nothing
 LONG_BYTES = 50_000  # takes some 10 ms to read
 Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierStatus:
+    """As the last query found it that needed one. `state` is ok, unknown (no query yet), or why it was skipped."""
+
+    state: str = "unknown"
+    version: str | None = None
+    last_success: datetime | None = None
+
+    def after(self, decision: Decision) -> "ClassifierStatus":
+        if (skip := decision.skipped.get(Stage.CLASSIFIER)) is not None:
+            return replace(self, state=skip)
+        return ClassifierStatus("ok", decision.classifier_version, datetime.now(UTC))
 
 
 class Router:
@@ -37,6 +53,7 @@ class Router:
         self.catalogue = catalogue
         self.policy: Policy | None = None
         self.unavailable = unavailable
+        self.classifier = ClassifierStatus()
         self._features = features
         self._tokens = tokens
         self._quick = quick
@@ -57,7 +74,11 @@ class Router:
         if query.model != AUTO:
             return self._quick.requested(query, unavailable, policy)
         quick = self._quick.by_rule(query, unavailable, policy)
-        return quick if isinstance(quick, Decision) else await self._score(query, unavailable, quick, policy)
+        if isinstance(quick, Decision):
+            return quick
+        decision = await self._score(query, unavailable, quick, policy)
+        self.classifier = self.classifier.after(decision)
+        return decision
 
     async def _read(self, ask: Ask) -> Query:
         """Text features only where something has to be chosen; tokens are counted only where they may matter."""

@@ -91,7 +91,7 @@ def test_a_broken_artefact_at_the_start_says_why_on_stderr(tmp_path: Path, capfd
 
     def says_why() -> bool:
         said.append(capfd.readouterr().err)
-        return f"{folder}/manifest.json: encoder is other, this router has all-MiniLM-L6-v2" in "".join(said)
+        return f"cannot start: {folder}/manifest.json: encoder is other, this router has" in "".join(said)
 
     wait_until(says_why, 10, "the reason")
     assert Stage.CLASSIFIER in handle.decide.remote(requests()).result()[0].skipped

@@ -80,6 +80,30 @@ async def test_an_answer_names_the_version_that_decided(classified: FakeRouter) 
     assert metadata.keys() == RoutingMetadata.model_fields.keys()
 
 
+async def status(router: FakeRouter) -> dict[str, Any]:
+    found: dict[str, Any] = (await router.http.get("/api/v1/health")).json()["services"]["classifier"]
+    return found
+
+
+async def test_health_tells_the_version_and_when_it_last_worked(
+    classified: FakeRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await status(classified) == {"state": "unknown", "version": None, "last_success": None}
+    await route(classified, query="hello")  # no query that needs it
+    assert (await status(classified))["state"] == "unknown"
+    await route(classified)
+    worked = await status(classified)
+    assert (worked["state"], worked["version"]) == ("ok", "c1")
+    assert worked["last_success"]
+
+    async def fail(*_: object) -> list[Prediction]:
+        raise RuntimeError("dead")
+
+    monkeypatch.setattr(InProcess, "predict", fail)
+    assert (await route(classified))["cause"] == "degraded"
+    assert await status(classified) == {**worked, "state": "failed"}
+
+
 @pytest.mark.parametrize("changes", [{"query": "hello"}, {"model": "small"}])
 async def test_where_nothing_had_to_be_classified_nothing_is_shown(
     classified: FakeRouter, changes: dict[str, str]
@@ -96,3 +120,4 @@ async def test_ml_routing_that_is_off_says_so_of_every_stage(router: FakeRouter)
     assert (decision["cause"], decision["classifier"], decision["classifier_version"]) == ("scored", None, None)
     metadata = (await router.http.post(CHAT, json=ASK)).json()["routing_metadata"]
     assert metadata["classifier_version"] is None
+    assert await status(router) == {"state": "off", "version": None, "last_success": None}
