@@ -18,6 +18,13 @@ from app.domain import Complexity, Domain
 
 SPREAD = 0.01  # of random weights: enough to move figures with the query, too little to turn them over
 SURE = 5.0  # a logit
+FITTING = {
+    "format": FORMAT,
+    "encoder": ENCODER,
+    "text_inputs": TEXT_INPUTS,
+    "complexities": list(Complexity),
+    "domains": list(Domain),
+}
 
 Floats = NDArray[np.float64]
 
@@ -43,25 +50,18 @@ def make_artifact(
         "support": _logits([support] * len(success)),
     }
     save(_graph(biases, fixed_lines or "n"), folder / GRAPH)
-    content = {
-        "format": FORMAT,
-        "version": version,
-        "encoder": ENCODER,
-        "text_inputs": TEXT_INPUTS,
-        "models": list(success),
-        "complexities": list(Complexity),
-        "domains": list(Domain),
-        "sha256": {GRAPH: hashlib.sha256((folder / GRAPH).read_bytes()).hexdigest()},
-    }
-    (folder / MANIFEST).write_text(json.dumps(content | manifest))
+    _write_manifest(folder, {**FITTING, "version": version, "models": list(success), **manifest})
     return folder
 
 
 def sign(folder: Path) -> None:
     """Writes the hash of the graph as it is now into the manifest."""
-    content = json.loads((folder / MANIFEST).read_text())
-    content["sha256"][GRAPH] = hashlib.sha256((folder / GRAPH).read_bytes()).hexdigest()
-    (folder / MANIFEST).write_text(json.dumps(content))
+    _write_manifest(folder, json.loads((folder / MANIFEST).read_text()))
+
+
+def _write_manifest(folder: Path, content: dict[str, Any]) -> None:
+    hashed = hashlib.sha256((folder / GRAPH).read_bytes()).hexdigest()
+    (folder / MANIFEST).write_text(json.dumps(content | {"sha256": {GRAPH: hashed}}))
 
 
 def _logits(figures: list[float]) -> Floats:
