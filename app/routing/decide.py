@@ -8,23 +8,11 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
-from app.domain import (
-    Candidate,
-    Cause,
-    Decision,
-    Domain,
-    Embedding,
-    Evidence,
-    Hint,
-    Neighbour,
-    Prediction,
-    Query,
-    Skip,
-    Stage,
-)
+from app.domain import Candidate, Cause, Decision, Domain, Embedding, Prediction, Query, Skip, Stage
 from app.errors import UnknownModel
 from app.models.catalogue import Catalogue, ModelSpec
 from app.routing import eligibility, scoring
+from app.routing.evidence import Evidence, Hint, Neighbour
 from app.routing.rules import Rule, RuleBook, preferred
 from app.routing.weights import Policy
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from app.ask import AUTO, Ask
-from app.domain import Capability, Decision, Hint, Query, Skip, Stage
+from app.domain import Capability, Decision, Query, Skip, Stage
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
 from app.observability.stages import Stages
 from app.routing.decide import DecisionRequest, QuickDecider
+from app.routing.evidence import Hint
 from app.routing.features import TextFeaturesReader
 from app.routing.tokens import TokenCounter
 from app.routing.weights import Policy

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from math import exp
 
-from app.domain import Candidate, Domain, Evidence, Hint, Prediction, Query
+from app.domain import Candidate, Domain, Prediction, Query
 from app.models.catalogue import ModelSpec
 from app.models.pricing import expected_cost_usd
+from app.routing.evidence import Evidence, Hint
 from app.routing.weights import Policy, Weights
 
 NEUTRAL = 0.5  # what an unknown factor counts as: neither for nor against

@@ -5,8 +5,9 @@ from math import exp
 
 import pytest
 
-from app.domain import Candidate, Domain, Embedding, Evidence, Hint, Prediction, Query, Tier
+from app.domain import Candidate, Domain, Embedding, Prediction, Query, Tier
 from app.routing import scoring
+from app.routing.evidence import Evidence, Hint
 from tests.app.routing.test_decide import MODELS, POLICY, query
 
 
