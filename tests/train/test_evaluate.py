@@ -5,25 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from app.artifacts.minilm import DIMENSIONS, POOLED
 from app.classifier.artifact import GRAPH
-from app.classifier.inputs import TEXT_INPUTS
 from tests.fakes.artifact import make_artifact
+from tests.train.features import read_features
 from train.evaluate import main
-from train.features import Features
 
 MODELS = {"small": 0.4, "large": 0.7}
-
-
-def read_features(texts: Sequence[str]) -> Features:
-    """Random, the same for the same text; no model files are needed."""
-    seeds = [np.random.default_rng(list(text.encode())) for text in texts]
-    lines = np.array([seed.normal(0, 0.3, DIMENSIONS + POOLED + TEXT_INPUTS) for seed in seeds], np.float32)
-    vectors, pooled, text = np.split(lines, [DIMENSIONS, DIMENSIONS + POOLED], axis=1)
-    return Features(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), pooled, text)
 
 
 @pytest.fixture(autouse=True)

@@ -45,16 +45,16 @@ class Taught:
 def contenders(routing: RoutingSet, success: Array, neighbours: Array | None) -> tuple[Contender, ...]:
     """`success` and `neighbours` (n, m): what the classifier and the kNN predict; no kNN when None."""
     n, m = routing.scores.shape
-    found = [_predicting(CLASSIFIER, routing, success)]
+    found = [predicting(CLASSIFIER, routing, success)]
     if neighbours is not None:
-        found.append(_predicting(NEIGHBOURS, routing, neighbours))
-    found += [_by_length(routing), _predicting(RANDOM, routing, random_predictions(n, m))]
+        found.append(predicting(NEIGHBOURS, routing, neighbours))
+    found += [_by_length(routing), predicting(RANDOM, routing, random_predictions(n, m))]
     if routing.priced.any():
         cheapest = int(np.nanmean(routing.costs, axis=0).argmin())
         found.append(Contender(CHEAPEST, choice=np.full(n, cheapest)))
         found.append(Contender(SINGLES, policies=singles(int(routing.priced.sum()), m)))
     found.append(Contender(BEST, choice=np.full(n, best_single(routing.scores, np.nan_to_num(routing.costs)))))
-    found.append(_predicting(ORACLE, routing, oracle(routing.scores), routing.costs))
+    found.append(predicting(ORACLE, routing, oracle(routing.scores), routing.costs))
     return tuple(found)
 
 
@@ -84,7 +84,7 @@ def neighbours_of(routing: RoutingSet, vectors: Array32, taught: Taught) -> Arra
     return Neighbours.fit(taught.vectors[lines][useful], known[useful]).predict(vectors)
 
 
-def _predicting(name: str, routing: RoutingSet, predicted: Array, costs: Array | None = None) -> Contender:
+def predicting(name: str, routing: RoutingSet, predicted: Array, costs: Array | None = None) -> Contender:
     """`costs` (n, m) when each query's own are foreseen, otherwise the mean of each model."""
     priced = routing.priced
     policies = None

@@ -60,7 +60,7 @@ class RoutingFigures:
 
 def measured(routing: RoutingSet, success: Array, field: Sequence[Contender]) -> RoutingFigures:
     """`success` (n, m): the classifier's predictions. `field`: the contenders, the classifier among them."""
-    metrics = {contender.name: _metrics(routing, contender) for contender in field}
+    metrics = {contender.name: metrics_of(routing, contender) for contender in field}
     own = metrics[CLASSIFIER]
     return RoutingFigures(
         routing=routing,
@@ -70,7 +70,7 @@ def measured(routing: RoutingSet, success: Array, field: Sequence[Contender]) ->
     )
 
 
-def _metrics(routing: RoutingSet, contender: Contender) -> dict[type, Metric]:
+def metrics_of(routing: RoutingSet, contender: Contender) -> dict[type, Metric]:
     found: dict[type, Metric] = {}
     if contender.choice is not None:
         found[Chosen] = Chosen(contender.choice, routing.scores)
