@@ -46,13 +46,15 @@ def read_rows(path: Path) -> tuple[list[Row], Faults]:
 
 def row_of(record: Mapping[str, Any], id_: str, source: str) -> Row:
     """`id_` and `source` are for a record that names none. Other keys are ignored. Raises BrokenRowError."""
+    named, complexity = _name(record, "source", source), _label(record, "complexity", Complexity)
     row = Row(
         id=_name(record, "id", id_),
-        source=_name(record, "source", source),
+        source=named,
         query=query_of(record),
         domain=_label(record, "domain", Domain),
-        complexity=_label(record, "complexity", Complexity),
+        complexity=complexity,
         outcomes=_outcomes(record.get("outcomes")),
+        scale=None if complexity is None else named,
     )
     if row.domain is None and row.complexity is None and not row.outcomes:
         raise BrokenRowError("nothing to learn: no domain, complexity or outcomes")

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from app.classifier.model import OUTPUTS
 from train.basis import CLIP, GAMMA, TEXT_SCALE, Basis
 from train.features import Array32
 from train.targets import Targets
 
-COVERED = 0.1  # P(the model's outcomes come from such queries) from which its head is trusted whole
+COVERED = 0.03  # P(the model's outcomes come from such queries) from which its head is trusted whole
 LEAST, MOST = 0.2, 2.0  # of the slope: success falls with difficulty, whatever little data says
 RARE = 1e-4
 
@@ -53,6 +54,7 @@ class Prior:
 class Heads(nn.Module):
     """`pooled` (n, POOLED) and `text` (n, TEXT_INPUTS) to complexity, difficulty, domain, success and support.
 
+    complexity = sum over the scales of P(scale) x P(level on this scale): a LeetCode "simple" is no chat "simple".
     success = s x sigmoid(head) + (1 - s) x prior, with the support s = min(1, P(covered) / COVERED).
     """
 
@@ -77,7 +79,7 @@ class Heads(nn.Module):
         self.register_buffer("bias", bias)
         self.register_buffer("skill", torch.as_tensor(prior.skill))
         self._slope = prior.slope
-        self._spans = targets.spans
+        self._spans, self._scales = targets.spans, targets.scales
 
     def forward(self, pooled: Tensor, text: Tensor) -> tuple[Tensor, ...]:
         z = self.hidden(pooled, text) @ self.weight + self.bias
@@ -86,8 +88,9 @@ class Heads(nn.Module):
         support = torch.clamp(torch.sigmoid(part["support"]) / COVERED, max=1.0)
         prior = torch.sigmoid(self.skill - self._slope * _logit(difficulty))
         success = support * torch.sigmoid(part["success"]) + (1 - support) * prior
-        domain, complexity = torch.softmax(part["domain"], 1), torch.softmax(part["complexity"], 1)
-        return complexity, difficulty, domain, success, support
+        levels = torch.softmax(part["complexity"].reshape(-1, len(self._scales), 3), 2)
+        complexity = (torch.softmax(part["scale"], 1)[:, :, None] * levels).sum(1)
+        return complexity, difficulty, torch.softmax(part["domain"], 1), success, support
 
     def hidden(self, pooled: Tensor, text: Tensor) -> Tensor:
         """What `Basis` computes, as a graph."""
@@ -101,7 +104,7 @@ class Heads(nn.Module):
         """By output, as `QueryClassifier.figures`."""
         with torch.no_grad():
             found = self(torch.as_tensor(pooled), torch.as_tensor(text))
-        return {name: values.numpy() for name, values in zip(self._spans, found, strict=True)}
+        return {name: values.numpy() for name, values in zip(OUTPUTS, found, strict=True)}
 
 
 def _constants(basis: Basis) -> Mapping[str, Array32]:

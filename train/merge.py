@@ -26,6 +26,7 @@ def merged(rows: Sequence[Row]) -> tuple[Row, Counter[str]]:
         domain=_first([row.domain for row in rows], "domain", contradicted),
         complexity=_first([row.complexity for row in rows], "complexity", contradicted),
         outcomes=_outcomes(rows, contradicted),
+        scale=next((row.scale for row in rows if row.complexity is not None), None),
         weight=max(row.weight for row in rows),
     )
     return one, contradicted

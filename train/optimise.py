@@ -1,7 +1,8 @@
 """Trains the heads: linear models on the basis, convex, by full-batch L-BFGS, on any number of Ray Train workers.
 
 Every penalty of the grid is tried at once, in columns side by side, first on the training rows alone; the penalty with
-the least loss on the validation rows wins, head by head, and is used to train once more on all rows.
+the least loss on the validation rows wins, head by head, and is used to train once more on all rows. For P(success) it
+is the greatest penalty that is hardly worse: a choice depends on small differences between models.
 """
 
 import tempfile
@@ -19,9 +20,10 @@ from torch.nn import functional
 
 from train.targets import Head, Kind
 
-PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)  # times |weights|^2 / 2, against the sum of the losses
+PENALTIES = (0.1, 0.3, 1.0, 3.0)  # times |weights|^2 / 2, against the sum of the losses
 STEPS, CHECK_EVERY, PATIENCE = 100, 5, 3
 ENOUGH = 2e-4  # of the objective, over CHECK_EVERY steps: less is no progress
+HARDLY_WORSE = 1.005
 CHECKPOINT = "heads.pt"
 Arrays = Mapping[str, Tensor]
 
@@ -145,7 +147,7 @@ class _Phase:
         found = {"weight": self._weight.detach(), "bias": self._bias.detach(), "step": self._done}
         self._state[self._name] = found
         if self._name == "select":
-            self._state["best"] = self._validation().argmin(0)
+            self._state["best"] = best_penalties(self._heads, self._validation())
         metrics = {"phase": self._name, "step": self._done, "loss": loss, "validation_loss": check}
         with tempfile.TemporaryDirectory() as folder:
             if self._rank == 0:
@@ -153,6 +155,16 @@ class _Phase:
                 ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
             else:
                 ray.train.report(metrics)
+
+
+def best_penalties(heads: Sequence[Head], losses: Tensor) -> Tensor:
+    """Which of `PENALTIES`, for each head, by the validation losses (g, heads)."""
+    best = losses.argmin(0)
+    for at, head in enumerate(heads):
+        if head.name == "success":
+            good = losses[:, at] <= losses[:, at].min() * HARDLY_WORSE
+            best[at] = int(good.nonzero().max())
+    return best
 
 
 def _restored(device: torch.device) -> dict[str, Any]:

@@ -23,7 +23,8 @@ class ModelOutcome:
 class Row:
     """A query and what is known of it: any of domain, complexity and outcomes by model.
 
-    `weight` says how much the row counts in training, against 1.
+    `scale` is the source whose scale the complexity is on. `weight` says how much the row counts in training, against
+    1.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Row:
     domain: Domain | None = None
     complexity: Complexity | None = None
     outcomes: Mapping[str, ModelOutcome] = field(default_factory=dict)
+    scale: str | None = None
     weight: float = 1.0
 
 

@@ -30,7 +30,8 @@ class Examples:
     def read(cls, files: Sequence[File], models: Sequence[str]) -> Self:
         """All files together. Raises DataError when there is nothing to learn, ConfigError without model files."""
         rows = mix([row for file in files for row in file.rows]).rows
-        learnt = _restricted(targets(rows, models))
+        one_scale = [replace(row, scale=None) for row in rows]  # which the other learners have no use for
+        learnt = _restricted(targets(one_scale, models))
         if not learnt.heads:
             raise DataError("the files have neither a complexity nor outcomes: there is nothing to compare on")
         return cls(rows, read_features([row.query for row in rows]), learnt)
@@ -84,7 +85,7 @@ def _restricted(every: Targets) -> Targets:
         width += stop - start
         blocks.append(block)
     values = np.hstack(blocks) if blocks else np.empty((len(every.values), 0), np.float32)
-    return Targets(tuple(heads), spans, values, every.weights)
+    return replace(every, heads=tuple(heads), spans=spans, values=values)
 
 
 def _moved(head: Head, by: int) -> Head:

@@ -1,6 +1,6 @@
 """The kind that ships: linear heads on the resemblance to landmark queries, as train_classifier makes them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ class LandmarkLearner:
 def _best_penalty(hidden: Tensor, targets: Targets, held: Tensor) -> Tensor:
     """(columns,): of the grid, head by head, the one with the least loss on the rows `held` (n,) back."""
     grid = torch.tensor(PENALTIES)[:, None].expand(-1, targets.values.shape[1])
-    kept = Targets(targets.heads, targets.spans, targets.values[~held.numpy()], targets.weights[~held.numpy()])
+    kept = replace(targets, values=targets.values[~held.numpy()], weights=targets.weights[~held.numpy()])
     weight, bias = _minimised(hidden[~held], kept, grid)
     values, rows = torch.as_tensor(targets.values)[held], torch.as_tensor(targets.weights)[held]
     best = head_losses(targets.heads, hidden[held] @ weight + bias[:, None], values, rows).argmin(0)
