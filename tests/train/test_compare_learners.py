@@ -64,9 +64,9 @@ def test_a_learner_finds_a_plain_rule(learner: Learner) -> None:
     held = every[np.arange(300, 400)]
     found = learnt(held.texts, held.features)
     side = np.arange(300, 400) % 2
-    assert (found.shape, found.dtype) == ((100, 5), np.float32)
+    assert (found.shape, found.dtype) == ((100, 6), np.float32)
     assert ((found[:, 2] > found[:, 0]) == side).mean() > 0.95
-    assert ((found[:, 3] > found[:, 4]) == side).mean() > 0.95
+    assert ((found[:, 4] > found[:, 5]) == side).mean() > 0.95
     if learner.name in ("mlp", "landmarks"):
         assert ((found >= 0) & (found <= 1)).all()
         assert found[:, :3].sum(axis=1) == pytest.approx(np.ones(100), abs=1e-5)
@@ -113,7 +113,7 @@ def test_a_tuned_encoder_learns(at: int) -> None:
     learnt = learner.fit(every[np.arange(120)])
     held = every[np.arange(120, 160)]
     found = learnt(held.texts, held.features)
-    assert ((found[:, 3] > found[:, 4]) == np.arange(120, 160) % 2).mean() > 0.9
+    assert ((found[:, 4] > found[:, 5]) == np.arange(120, 160) % 2).mean() > 0.9
     alone = learnt(held.texts[:1], held.features)
     assert alone[0] == pytest.approx(found[0], abs=1e-4)  # whatever it is padded with
 

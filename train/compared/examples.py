@@ -15,12 +15,14 @@ from train.questions import fold
 from train.rows import Row
 from train.targets import Head, Targets, targets
 
-LEARNT = ("complexity", "success")
+LEARNT = ("complexity", "scale", "success")
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """A line a row, each another question. `targets` hold the complexity, if any row has one, and P(success)."""
+    """A line a row, each another question. `targets` hold the complexity on its scale, if any row has one, and
+    P(success), if there are models.
+    """
 
     rows: tuple[Row, ...]
     features: Features
@@ -30,8 +32,7 @@ class Examples:
     def read(cls, files: Sequence[File], models: Sequence[str]) -> Self:
         """All files together. Raises DataError when there is nothing to learn, ConfigError without model files."""
         rows = mix([row for file in files for row in file.rows]).rows
-        one_scale = [replace(row, scale=None) for row in rows]  # which the other learners have no use for
-        learnt = _restricted(targets(one_scale, models))
+        learnt = _restricted(targets(rows, models))
         if not learnt.heads:
             raise DataError("the files have neither a complexity nor outcomes: there is nothing to compare on")
         return cls(rows, read_features([row.query for row in rows]), learnt)
@@ -46,6 +47,14 @@ class Examples:
             features=self.features[lines],
             targets=replace(self.targets, values=self.targets.values[lines], weights=self.targets.weights[lines]),
         )
+
+    def levels(self, predicted: Array32) -> Array32:
+        """P(level) (n, 3) from the columns of the targets (n, k): mixed by whose scale a query is on, as what ships."""
+        start, stop = self.targets.spans["complexity"]
+        first, last = self.targets.spans["scale"]
+        on_scale = predicted[:, start:stop].reshape(len(predicted), last - first, -1)
+        levels: Array32 = (predicted[:, first:last, None] * on_scale).sum(axis=1)
+        return levels
 
     @property
     def texts(self) -> list[str]:

@@ -33,18 +33,20 @@ class Measures:
     def figures(self, examples: Examples, predicted: Array32, held: NDArray[np.bool_]) -> dict[str, Interval]:
         """By what they are of. `predicted` (n, columns of the targets) is looked at where `held` (n,) only."""
         asked = {normalised(row.query): line for line, row in enumerate(examples.rows) if held[line]}
+        levels = examples.levels(predicted) if self.labelled else predicted
         found = {}
         for file in self.labelled:
             lines = [line for line in label_lines(file, "complexity") if normalised(file.rows[line].query) in asked]
             if lines:
                 rows = [file.rows[line] for line in lines]
-                values = _values(predicted, asked, rows, examples.targets.spans["complexity"])
+                values = levels[_at(asked, rows)].astype(np.float64)
                 found[f"{file.name}: accuracy"] = told(file, "complexity", lines, values).figures["accuracy"]
         for routing in self.routing:
             some = _only(routing, [normalised(row.query) in asked for row in routing.rows])
             if some.rows:
-                every = _values(predicted, asked, some.rows, examples.targets.spans["success"])
-                success = every[:, [self.models.index(model) for model in some.models]]
+                first = examples.targets.spans["success"][0]
+                columns = [first + self.models.index(model) for model in some.models]
+                success = predicted[_at(asked, some.rows)][:, columns].astype(np.float64)
                 found |= {f"{some.name}: {name}": one for name, one in _routing(some, success).items()}
         return found
 
@@ -58,10 +60,8 @@ def _routing(routing: RoutingSet, success: Array) -> dict[str, Interval]:
     return {SHOWN[name]: figures[name] for name in names}
 
 
-def _values(predicted: Array32, asked: Mapping[str, int], rows: Sequence[Row], span: tuple[int, int]) -> Array:
-    """(rows, columns of the span)."""
-    lines = np.array([asked[normalised(row.query)] for row in rows], np.int64)
-    return predicted[lines, slice(*span)].astype(np.float64)
+def _at(asked: Mapping[str, int], rows: Sequence[Row]) -> NDArray[np.int64]:
+    return np.array([asked[normalised(row.query)] for row in rows], np.int64)
 
 
 def _only(routing: RoutingSet, keep: Sequence[bool]) -> RoutingSet:

@@ -9,7 +9,7 @@ from torch import Tensor
 from train.basis import Basis
 from train.compared.examples import Examples, Predictor
 from train.compared.logits import probabilities
-from train.optimise import PENALTIES, STEPS, Objective, head_losses
+from train.optimise import PENALTIES, STEPS, Objective, best_penalties, head_losses
 from train.targets import Targets
 
 SEED, FOLDS = 11, 10  # of the rows that choose the penalties; across the folds that learners are compared on
@@ -33,12 +33,13 @@ class LandmarkLearner:
 
 
 def _best_penalty(hidden: Tensor, targets: Targets, held: Tensor) -> Tensor:
-    """(columns,): of the grid, head by head, the one with the least loss on the rows `held` (n,) back."""
+    """(columns,): of the grid, head by head, what the rows `held` (n,) back prefer."""
     grid = torch.tensor(PENALTIES)[:, None].expand(-1, targets.values.shape[1])
     kept = replace(targets, values=targets.values[~held.numpy()], weights=targets.weights[~held.numpy()])
     weight, bias = _minimised(hidden[~held], kept, grid)
     values, rows = torch.as_tensor(targets.values)[held], torch.as_tensor(targets.weights)[held]
-    best = head_losses(targets.heads, hidden[held] @ weight + bias[:, None], values, rows).argmin(0)
+    losses = head_losses(targets.heads, hidden[held] @ weight + bias[:, None], values, rows)
+    best = best_penalties(targets.heads, losses)
     penalty = torch.empty(targets.values.shape[1])
     for head, at in zip(targets.heads, best.tolist(), strict=True):
         penalty[list(head.columns)] = PENALTIES[at]
