@@ -13,7 +13,7 @@ from app.classifier.model import QueryClassifier
 from app.errors import ConfigError
 from train.errors import DataError
 from train.evaluation.classes import CLASSES, LabelFigures, label_lines, told
-from train.evaluation.contenders import Taught, contenders, neighbours_of, neighbours_of_others
+from train.evaluation.contenders import contenders, neighbours_of, neighbours_of_others, teaching
 from train.evaluation.document import document
 from train.evaluation.inputs import Read
 from train.evaluation.routing import RoutingFigures, measured
@@ -42,9 +42,11 @@ def _run(options: argparse.Namespace) -> None:
     sets = routing_sets(files, classifier.manifest.models, pair)
     if not sets and (pair or options.knn or options.plot):
         raise DataError("--weak, --strong, --knn and --plot need outcomes, and none of the files has any")
-    taught = [row for path in options.knn for row in File.read(path).rows if row.outcomes]
-    read = Read.of([*(row for file in files for row in file.rows), *taught], classifier)
-    routing = [_routing(one, read, classifier.manifest.models, taught) for one in sets]
+    others = [row for path in options.knn for row in File.read(path).rows]
+    taught = [teaching(one, others) if options.knn else () for one in sets]
+    read = Read.of([row for some in (*(file.rows for file in files), *taught) for row in some], classifier)
+    known = classifier.manifest.models
+    routing = [_routing(one, read, known, rows) for one, rows in zip(sets, taught, strict=True)]
     labels = [found for file in files for label in CLASSES if (found := _labels(file, label, read))]
     _show(classifier, files, routing, labels)
     try:
@@ -64,7 +66,7 @@ def _routing(routing: RoutingSet, read: Read, known: Sequence[str], taught: Sequ
     success = read.figures_of(routing.rows, "success")[:, columns]
     vectors = read.vectors_of(routing.rows)
     neighbours = (
-        neighbours_of(routing, vectors, Taught(taught, read.vectors_of(taught)))
+        neighbours_of(routing, vectors, taught, read.vectors_of(taught))
         if taught
         else neighbours_of_others(routing, vectors)
     )

@@ -17,10 +17,10 @@ from train.evaluation.contenders import (
     RANDOM,
     SINGLES,
     Contender,
-    Taught,
     contenders,
     neighbours_of,
     neighbours_of_others,
+    teaching,
 )
 from train.evaluation.routing import RoutingFigures, Standing, measured
 from train.evaluation.sets import File, RoutingSet, routing_sets
@@ -156,11 +156,16 @@ def test_neighbours_of_one_fold_do_not_exist() -> None:
 def test_neighbours_from_other_rows() -> None:
     """All of them count, as there are fewer than k, but for those that ask what the set asks."""
     asked = {"large": ModelOutcome(0.8), "small": ModelOutcome(0.4)}
-    others = [Row("1", "knn", "another", outcomes=asked), replace(rows()[0], query="A!")]
-    vectors = VECTORS[:2]
-    assert neighbours_of(four(), VECTORS, Taught(others, vectors)) == pytest.approx(np.array([[0.8, 0.4]] * 4))
+    others = [
+        Row("1", "knn", "another", outcomes=asked),
+        replace(rows()[0], query="A!"),
+        Row("2", "knn", "of others", outcomes={"huge": ModelOutcome(1.0)}),
+    ]
+    taught = teaching(four(), others)
+    assert [row.query for row in taught] == ["another"]
+    assert neighbours_of(four(), VECTORS, taught, VECTORS[:1]) == pytest.approx(np.array([[0.8, 0.4]] * 4))
     with pytest.raises(DataError, match=r"four: the rows of --knn have no outcome of large, small"):
-        neighbours_of(four(), VECTORS, Taught(others[1:], vectors[1:]))
+        teaching(four(), others[1:])
 
 
 def test_a_contender_without_anything_has_no_figures() -> None:

@@ -78,8 +78,13 @@ def test_of_two_models_that_score_the_same_none_is_the_strong_one() -> None:
 
 
 def test_a_named_pair_leaves_the_others_out() -> None:
-    (found,) = routing_sets([asked("f", "a", "b", "c")], list("abc"), ("c", "a"))
-    assert (found.models, found.pair) == (("a", "c"), (1, 0))
+    (found,) = routing_sets([file()], [*MODELS, "third"], ("small", "large"))
+    assert (found.models, found.pair, found.notes) == (("large", "small"), (1, 0), ())
+
+
+def test_a_named_pair_without_a_gap_is_refused_before_texts_are_read() -> None:
+    with pytest.raises(DataError, match=r"the strong model scores 0\.250, the weak one 0\.750"):
+        routing_sets([file()], MODELS, ("large", "small"))
 
 
 def test_a_named_pair_is_measured_where_no_query_has_all_models() -> None:

@@ -1,7 +1,7 @@
 """Who is measured on a set: the classifier, and what it has to beat."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -34,14 +34,6 @@ class Contender:
     policies: Indices | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Taught:
-    """Rows that the neighbours are taken from, none of them asked in the set, with their vectors (n, 384)."""
-
-    rows: Sequence[Row]
-    vectors: Array32 = field(repr=False)
-
-
 def contenders(routing: RoutingSet, success: Array, neighbours: Array | None) -> tuple[Contender, ...]:
     """`success` and `neighbours` (n, m): what the classifier and the kNN predict; no kNN when None."""
     n, m = routing.scores.shape
@@ -70,18 +62,25 @@ def neighbours_of_others(routing: RoutingSet, vectors: Array32) -> Array | None:
     return found
 
 
-def neighbours_of(routing: RoutingSet, vectors: Array32, taught: Taught) -> Array:
-    """What the kNN predicts, (n, m), from other rows. Questions of the set are left out. Raises DataError."""
+def teaching(routing: RoutingSet, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Those of `rows` that neighbours may be taken from: with outcomes of the set's models, and none of its questions.
+
+    Raises DataError when a model has no outcome in them.
+    """
     asked = {normalised(row.query) for row in routing.rows}
-    lines = [line for line, row in enumerate(taught.rows) if normalised(row.query) not in asked]
-    known = scores([taught.rows[line] for line in lines], routing.models).astype(np.float64)
-    useful = ~np.isnan(known).all(axis=1)
-    unknown = [model for model, column in zip(routing.models, known.T, strict=True) if np.isnan(column).all()]
-    if unknown:
+    useful = [row for row in rows if not row.outcomes.keys().isdisjoint(routing.models)]
+    left = tuple(row for row in useful if normalised(row.query) not in asked)
+    if unknown := [model for model in routing.models if not any(model in row.outcomes for row in left)]:
         raise DataError(
             f"{routing.name}: the rows of --knn have no outcome of {', '.join(unknown)}; add rows, or files"
         )
-    return Neighbours.fit(taught.vectors[lines][useful], known[useful]).predict(vectors)
+    return left
+
+
+def neighbours_of(routing: RoutingSet, vectors: Array32, taught: Sequence[Row], their_vectors: Array32) -> Array:
+    """What the kNN predicts, (n, m), from the rows of `teaching` and their vectors (rows, 384)."""
+    known = scores(taught, routing.models).astype(np.float64)
+    return Neighbours.fit(their_vectors, known).predict(vectors)
 
 
 def predicting(name: str, routing: RoutingSet, predicted: Array, costs: Array | None = None) -> Contender:

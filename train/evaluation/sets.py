@@ -12,6 +12,7 @@ from train.dataset import mix
 from train.errors import DataError
 from train.files import read_rows
 from train.metrics import Array
+from train.pair import Pair
 from train.pool import complete, costs, pool, scores
 from train.rows import Faults, Row
 
@@ -112,6 +113,8 @@ def _set(
         )
     answered, paid = scores(whole, models).astype(np.float64), costs(whole, models).astype(np.float64)
     which = (models.index(pair[0]), models.index(pair[1])) if pair else _pair(answered)
+    if pair and which:
+        Pair(np.zeros(len(whole)), answered[:, which[0]], answered[:, which[1]])  # raises when there is no gap to close
     found = RoutingSet(name, whole, tuple(models), answered, paid, which)
     if pair is None:
         notes += _left_out(files, models, known)
