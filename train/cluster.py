@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -12,6 +13,7 @@ from app.errors import ConfigError
 from train.features import FeatureReader, Features
 
 SHARD = 256
+TOKEN = "~/.ray/auth_token"
 
 
 @contextmanager
@@ -20,6 +22,8 @@ def cluster(cpus: float, gpus: float = 0.0) -> Iterator[None]:
 
     `cpus` and `gpus` are what training books in all. Raises ConfigError when the cluster has not as many.
     """
+    if (Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or TOKEN)).expanduser().is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # before Ray is imported, which chooses then
     import ray
 
     address = os.environ.get("RAY_ADDRESS") or _running()

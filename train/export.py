@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 
 from app.artifacts.minilm import ENCODER, POOLED, minilm_path
 from app.artifacts.quiet import quiet
@@ -24,10 +26,15 @@ from train.heads import Heads
 
 AGREEMENT = 0.03  # of P(success), on average
 SAMPLE = 200
+WHITENING = "whitening"
 
 
 def write_graph(heads: Heads, folder: Path) -> None:
-    """heads.int8.onnx, with weights of 8 bits for each column."""
+    """heads.int8.onnx: weights of 8 bits for each column, except those of the whitening, which has to keep 16.
+
+    Its columns undo small eigenvalues, so that what 8 bits round off is large: P(success) was off by 0.022 with 8 bits,
+    by 0.003 with 16.
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
 
     example = torch.zeros(2, POOLED), torch.zeros(2, TEXT_INPUTS)
@@ -44,7 +51,28 @@ def write_graph(heads: Heads, folder: Path) -> None:
             opset_version=17,
             dynamo=False,  # the newer exporter needs onnxscript
         )
-        quantize_dynamic(exact, folder / GRAPH, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
+        graph = onnx.load(exact)
+        fine = [node.name for node in graph.graph.node if WHITENING in node.input]
+        mixed = Path(workshop) / "mixed.onnx"
+        quantize_dynamic(
+            exact,
+            mixed,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            reduce_range=True,
+            nodes_to_exclude=fine,
+        )
+        onnx.save(_halved(onnx.load(mixed), WHITENING), folder / GRAPH)
+
+
+def _halved(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """Stores the weights `name` in 16 bits; the runtime widens them once, when it loads the graph."""
+    weights = next(one for one in model.graph.initializer if one.name == name)
+    small = numpy_helper.from_array(numpy_helper.to_array(weights).astype(np.float16), f"{name}_16")
+    model.graph.initializer.remove(weights)
+    model.graph.initializer.append(small)
+    model.graph.node.insert(0, onnx.helper.make_node("Cast", [small.name], [name], to=onnx.TensorProto.FLOAT))
+    return model
 
 
 def write_manifest(folder: Path, name: str, models: Sequence[str]) -> Manifest:

@@ -1,4 +1,7 @@
-"""Runs the training of the heads on Ray Train and brings the weights home."""
+"""Runs the training of the heads on Ray Train and brings the weights home.
+
+Imports Ray late: it decides how to prove itself to a cluster when it is imported, see cluster.py.
+"""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +15,6 @@ from torch import Tensor
 
 from train.errors import DataError
 from train.features import Array32
-from train.optimise import CHECKPOINT, PENALTIES, train_heads
 from train.targets import Targets
 
 KEPT = 2  # checkpoints
@@ -47,6 +49,8 @@ def fit(hidden: Array32, targets: Targets, held_out: NDArray[np.bool_], workers:
     from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
+    from train.optimise import CHECKPOINT, train_heads
+
     arrays = ray.put({"hidden": hidden, "values": targets.values, "rows": targets.weights, "held_out": held_out})
     resources = {"CPU": workers.cpus, **({"GPU": 1.0} if workers.gpu else {})}
     trainer = TorchTrainer(
@@ -78,6 +82,8 @@ def fit(hidden: Array32, targets: Targets, held_out: NDArray[np.bool_], workers:
 
 
 def _fitted(state: dict[str, Any], targets: Targets) -> Fitted:
+    from train.optimise import PENALTIES
+
     best = state["best"].tolist()
     chosen = torch.empty(targets.values.shape[1], dtype=torch.int64)
     for head, at in zip(targets.heads, best, strict=True):

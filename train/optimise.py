@@ -124,7 +124,7 @@ class _Phase:
             if converged or (self._name == "select" and idle >= PATIENCE):
                 self._done = STEPS
             if bar is not None:
-                bar.set_description(f"{self._name}: loss {loss:.0f}, validation {check:.1f}")
+                bar.set_description(f"{self._name}: loss {loss:.0f}, of the held-out tenth {check:.1f}")
                 bar.update(CHECK_EVERY)
             self._report(loss, check)
         if bar is not None:

@@ -18,9 +18,13 @@ PACKAGES = ("llm-router", "numpy", "onnxruntime", "ray", "tokenizers", "torch", 
 
 
 def run_record(
-    args: argparse.Namespace, job: Job, figures: Mapping[str, float], penalties: Mapping[str, float], seconds: float
+    args: argparse.Namespace,
+    job: Job,
+    figures: Mapping[str, float],
+    penalties: Sequence[tuple[str, float]],
+    seconds: float,
 ) -> dict[str, Any]:
-    """`figures` were measured on the rows held out, `penalties` are those chosen, by head."""
+    """`figures` were measured on the rows held out, `penalties` are those chosen, a pair a head."""
     report = job.dataset.report
     files = [source.path for source in sources(args.data)]
     return {
@@ -33,7 +37,7 @@ def run_record(
         "outcomes_by_model": dict(report.by_model),
         "skipped": dict(report.skipped.counts),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "penalties": dict(penalties),
+        "penalties": list(penalties),
         "validation": dict(figures),
     }
 

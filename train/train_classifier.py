@@ -11,6 +11,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from app.classifier.model import QueryClassifier
 from app.errors import RouterError
 from train.arguments import parser
@@ -27,6 +29,7 @@ from train.validation import validate
 
 def main(arguments: Sequence[str] | None = None) -> int:
     args, started = parser().parse_args(arguments), time.monotonic()
+    torch.set_num_threads(1)  # here; what is heavy runs on workers
     try:
         writable(args.output)
         job = read_job(args)
@@ -77,7 +80,7 @@ def _write(
     write_graph(heads, part)
     write_manifest(part, args.output.name, job.models)
     figures["int8_disagreement"] = disagreement(QueryClassifier(part), heads, [row.query for row in rows], unseen)
-    penalties = {head.name: penalty for head, penalty in zip(job.targets.heads, fitted.penalties, strict=True)}
+    penalties = [(head.name, penalty) for head, penalty in zip(job.targets.heads, fitted.penalties, strict=True)]
     record = run_record(args, job, figures, penalties, time.monotonic() - started)
     write_record(part, record, job.models)
     manifest = write_manifest(part, args.output.name, job.models)
