@@ -17,6 +17,7 @@ from train.evaluation.contenders import contenders, neighbours_of, neighbours_of
 from train.evaluation.document import document
 from train.evaluation.inputs import Read
 from train.evaluation.routing import RoutingFigures, measured
+from train.evaluation.seen import read_file, training_hashes
 from train.evaluation.sets import File, RoutingSet, routing_sets
 from train.evaluation.tables import label_table, routing_table
 from train.rows import Row
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     classifier = QueryClassifier(options.artifact)
-    files = [File.read(path) for path in options.outcomes]
+    trained_on = training_hashes(options.artifact)
+    files = [read_file(path, trained_on) for path in options.outcomes]
     pair = (options.weak, options.strong) if options.weak else None
     sets = routing_sets(files, classifier.manifest.models, pair)
     if not sets and (pair or options.knn or options.plot):

@@ -1,5 +1,6 @@
 """The command: what it prints and writes, and how it fails."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.classifier.artifact import GRAPH
+from app.classifier.artifact import GRAPH, RUN
 from tests.fakes.artifact import make_artifact
 from tests.train.features import read_features
 from train.evaluate import main
@@ -75,6 +76,21 @@ def test_the_same_run_gives_the_same_figures(artefact: Path, tmp_path: Path) -> 
     for document in documents:
         run(artefact, outcomes(tmp_path / "some.jsonl"), "--json", document)
     assert documents[0].read_bytes() == documents[1].read_bytes()
+
+
+@pytest.mark.parametrize("record", [None, "{", "[]", '{"data_sha256": {}}', '{"data_sha256": 1}'])
+def test_a_file_that_the_classifier_was_trained_on_is_marked(
+    artefact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], record: str | None
+) -> None:
+    """Whatever else the record of the training looks like."""
+    path = labels(tmp_path / "levels.jsonl")
+    if record is not None:
+        (artefact / RUN).write_text(record)
+    assert run(artefact, path) == 0
+    assert "was trained on this very file" not in capsys.readouterr().out
+    (artefact / RUN).write_text(json.dumps({"data_sha256": {"x": hashlib.sha256(path.read_bytes()).hexdigest()}}))
+    assert run(artefact, path) == 0
+    assert "was trained on this very file" in capsys.readouterr().out
 
 
 def test_labels_alone(artefact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
