@@ -12,7 +12,7 @@ from app.artifacts.minilm import POOLED
 from app.domain import Embedding, Query, TextFeatures
 
 Inputs = NDArray[np.float32]
-_WIRE = np.dtype("<f2")  # half precision: the classifier's own steps are coarser, and messages are half as long
+_WIRE, _WIRE_BYTES = "<f2", 2  # half precision: the classifier's own steps are coarser, and messages are half as long
 WINDOW = 5_000  # characters that are read; counting them takes up to two milliseconds
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -57,8 +57,8 @@ def packed(pooled: Inputs) -> list[bytes]:
 
 def unpacked(messages: Sequence[bytes]) -> Inputs:
     """Shape (len(messages), POOLED). Raises ValueError when a message is not as long as a line."""
-    if any(len(message) != POOLED * _WIRE.itemsize for message in messages):
-        raise ValueError(f"the means of the encoder's layers are not {POOLED} figures of {_WIRE.itemsize} bytes")
+    if any(len(message) != POOLED * _WIRE_BYTES for message in messages):
+        raise ValueError(f"the means of the encoder's layers are not {POOLED} figures of {_WIRE_BYTES} bytes")
     return np.frombuffer(b"".join(messages), _WIRE).reshape(len(messages), POOLED).astype(np.float32)
 
 
