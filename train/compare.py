@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     files = [File.read(path) for path in options.data]
-    routing = routing_sets(files, sorted(set().union(*(file.models for file in files))))
+    known = set().union(*(file.models for file in files))
+    routing = routing_sets(files, sorted(known & set(options.models.split(",")) if options.models else known))
     models = tuple(sorted({model for one in routing for model in one.models}))
     labelled = tuple(file for file in files if label_lines(file, "complexity"))
     examples, measures = Examples.read(files, models), Measures(labelled, routing, models)
@@ -71,6 +72,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.compare", description="Compares learners on held-out folds.")
     add = parser.add_argument
     add("--data", type=Path, required=True, nargs="+", metavar="FILE", help="JSONL of outcomes, labels, or both")
+    add("--models", metavar="A,B", help="only these; others, like one that beats all, hide what routing can do")
     add("--folds", type=int, default=5, help="(default: 5)")
     add("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=f"some of {', '.join(NAMES)}")
     add("--tuned-folds", type=int, nargs="+", default=[0], metavar="FOLD", help="for lora and full (default: 0)")
