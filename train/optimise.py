@@ -5,6 +5,7 @@ the least loss on the validation rows wins, head by head, and is used to train o
 is the greatest penalty that is hardly worse: a choice depends on small differences between models.
 """
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -74,6 +75,7 @@ def train_heads(config: dict[str, Any]) -> None:
     `config`: `heads`; `arrays`, a list of one reference to `hidden` (n, r), `values` (n, k), `rows` (n,) and `held_out`
     (n,), true for validation rows; `threads`, `seed`.
     """
+    logging.getLogger("ray.train").setLevel(logging.WARNING)  # it tells of each checkpoint
     torch.manual_seed(config["seed"])
     torch.set_num_threads(config["threads"])
     device = ray.train.torch.get_device()
