@@ -1,6 +1,7 @@
 """The command line of training."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,17 @@ from train.dataset import Source
 from train.errors import DataError
 
 
-def parser() -> argparse.ArgumentParser:
+def read_arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    """Ends the process with status 2 on what makes no sense."""
+    args = _parser().parse_args(given)
+    for name in ("workers", "cpus_per_worker", "min_outcomes"):
+        if not 0 < getattr(args, name) < math.inf:
+            _parser().error(f"--{name.replace('_', '-')} {getattr(args, name)}: has to be above 0")
+    args.output = args.output.resolve()
+    return args
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m train.train_classifier",
         description="Learns from outcomes and labels who can answer what. Goes on where a killed run stopped.",

@@ -1,6 +1,5 @@
 """From trained heads to the folder that serves: an int8 graph that agrees with the torch model, written whole."""
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from app.artifacts.quiet import quiet
 from app.classifier.artifact import CARD, FORMAT, GRAPH, MANIFEST, RUN, Manifest
 from app.classifier.inputs import TEXT_INPUTS
 from app.classifier.model import OUTPUTS, QueryClassifier
+from app.digest import sha256
 from app.domain import Complexity, Domain
 from app.errors import ConfigError
 from train.errors import DataError
@@ -27,6 +27,7 @@ from train.heads import Heads
 AGREEMENT = 0.03  # of P(success), on average
 SAMPLE = 200
 WHITENING = "whitening"
+NAME_CHARACTERS = 48  # of the folder, in the version
 
 
 def write_graph(heads: Heads, folder: Path) -> None:
@@ -37,23 +38,10 @@ def write_graph(heads: Heads, folder: Path) -> None:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
 
-    example = torch.zeros(2, POOLED), torch.zeros(2, TEXT_INPUTS)
-    names = ("pooled", "text")
     with quiet(), tempfile.TemporaryDirectory() as workshop:
-        exact = Path(workshop) / "heads.onnx"
-        torch.onnx.export(
-            heads.eval(),
-            example,
-            exact,
-            input_names=names,
-            output_names=OUTPUTS,
-            dynamic_axes={name: {0: "batch"} for name in (*names, *OUTPUTS)},
-            opset_version=17,
-            dynamo=False,  # the newer exporter needs onnxscript
-        )
-        graph = onnx.load(exact)
-        fine = [node.name for node in graph.graph.node if WHITENING in node.input]
-        mixed = Path(workshop) / "mixed.onnx"
+        exact, mixed = Path(workshop) / "heads.onnx", Path(workshop) / "mixed.onnx"
+        _export(heads, exact)
+        fine = [node.name for node in onnx.load(exact).graph.node if WHITENING in node.input]
         quantize_dynamic(
             exact,
             mixed,
@@ -63,6 +51,20 @@ def write_graph(heads: Heads, folder: Path) -> None:
             nodes_to_exclude=fine,
         )
         onnx.save(_halved(onnx.load(mixed), WHITENING), folder / GRAPH)
+
+
+def _export(heads: Heads, graph: Path) -> None:
+    names = ("pooled", "text")
+    torch.onnx.export(
+        heads.eval(),
+        (torch.zeros(2, POOLED), torch.zeros(2, TEXT_INPUTS)),
+        graph,
+        input_names=names,
+        output_names=OUTPUTS,
+        dynamic_axes={name: {0: "batch"} for name in (*names, *OUTPUTS)},
+        opset_version=17,
+        dynamo=False,  # the newer exporter needs onnxscript
+    )
 
 
 def _halved(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
@@ -77,10 +79,10 @@ def _halved(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 
 def write_manifest(folder: Path, name: str, models: Sequence[str]) -> Manifest:
     """Names the files that are there; the version is `name` and the first digits of the graph's sha256."""
-    hashes = {file: _sha256(folder / file) for file in (GRAPH, CARD, RUN) if (folder / file).is_file()}
+    hashes = {file: sha256(folder / file) for file in (GRAPH, CARD, RUN) if (folder / file).is_file()}
     manifest = Manifest(
         format=FORMAT,
-        version=f"{name}-{hashes[GRAPH][:8]}",
+        version=f"{name[:NAME_CHARACTERS]}-{hashes[GRAPH][:8]}",
         encoder=ENCODER,
         text_inputs=TEXT_INPUTS,
         models=tuple(models),
@@ -123,11 +125,6 @@ def put_in_place(part: Path, target: Path) -> None:
             previous.rename(target)
         raise ConfigError(f"{target}: cannot be written ({error.strerror}); check the folder and its disk") from error
     shutil.rmtree(previous, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def writable(target: Path) -> None:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from app.artifacts.llama import llama_path
 from app.artifacts.minilm import DIMENSIONS, POOLED, minilm_path
-from app.classifier.inputs import TEXT_INPUTS, stacked
+from app.classifier.inputs import TEXT_INPUTS, packed, stacked, unpacked
 from app.memory.embedder import MiniLMEmbedder
 from app.paths import project_path
 from app.routing.features import TextFeaturesReader
@@ -45,7 +45,10 @@ class Features:
 
 
 class FeatureReader:
-    """The same parts that serve, one text after the other on one thread. Raises ConfigError without model files."""
+    """The same parts that serve, one text after the other on one thread, rounded as on the way between deployments.
+
+    Raises ConfigError without model files.
+    """
 
     def __init__(self) -> None:
         self._embedder = MiniLMEmbedder(minilm_path())
@@ -54,9 +57,7 @@ class FeatureReader:
 
     def read(self, texts: Sequence[str]) -> Features:
         vectors, pooled = self._embedder.read(texts)
-        # What goes between deployments has half the precision.
-        pooled = pooled.astype(np.float16).astype(np.float32)
-        return Features(vectors, pooled, stacked(texts, [self._text.read(text) for text in texts]))
+        return Features(vectors, unpacked(packed(pooled)), stacked(texts, [self._text.read(text) for text in texts]))
 
 
 def read_features(texts: Sequence[str], threads: int | None = None, *, progress: bool = True) -> Features:

@@ -46,32 +46,15 @@ class Fitted:
 def fit(hidden: Array32, targets: Targets, held_out: NDArray[np.bool_], workers: Workers, seed: int) -> Fitted:
     """`hidden` (n, r). Goes on from the last checkpoint in the folder. Raises DataError when training fails."""
     import ray
-    from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     from train.optimise import CHECKPOINT, train_heads
 
     arrays = ray.put({"hidden": hidden, "values": targets.values, "rows": targets.weights, "held_out": held_out})
-    resources = {"CPU": workers.cpus, **({"GPU": 1.0} if workers.gpu else {})}
-    trainer = TorchTrainer(
-        train_heads,
-        train_loop_config={
-            "heads": targets.heads,
-            "arrays": [arrays],
-            "threads": max(1, math.floor(workers.cpus)),
-            "seed": seed,
-        },
-        scaling_config=ScalingConfig(num_workers=workers.count, use_gpu=workers.gpu, resources_per_worker=resources),
-        run_config=RunConfig(  # type: ignore[call-arg]
-            name="heads",
-            storage_path=str(workers.folder.resolve()),
-            checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
-            failure_config=FailureConfig(max_failures=2),
-            logging_config=LoggingConfig(log_level="WARNING"),
-        ),
-    )
+    threads = max(1, math.floor(workers.cpus))
+    config = {"heads": targets.heads, "arrays": [arrays], "threads": threads, "seed": seed}
     try:
-        result = trainer.fit()
+        result = TorchTrainer(train_heads, train_loop_config=config, **_scaling(workers)).fit()
     except Exception as error:  # Ray Train's own errors wrap whatever failed in a worker
         raise DataError(f"training failed: {error}") from error
     if result.checkpoint is None:
@@ -79,6 +62,21 @@ def fit(hidden: Array32, targets: Targets, held_out: NDArray[np.bool_], workers:
     with result.checkpoint.as_directory() as folder:
         state: dict[str, Any] = torch.load(Path(folder) / CHECKPOINT, "cpu", weights_only=True)
     return _fitted(state, targets)
+
+
+def _scaling(workers: Workers) -> dict[str, Any]:
+    from ray.train import CheckpointConfig, FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+
+    resources = {"CPU": workers.cpus, **({"GPU": 1.0} if workers.gpu else {})}
+    run = RunConfig(  # type: ignore[call-arg]
+        name="heads",
+        storage_path=str(workers.folder.resolve()),
+        checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
+        failure_config=FailureConfig(max_failures=2),
+        logging_config=LoggingConfig(log_level="WARNING"),
+    )
+    scaling = ScalingConfig(num_workers=workers.count, use_gpu=workers.gpu, resources_per_worker=resources)
+    return {"scaling_config": scaling, "run_config": run}
 
 
 def _fitted(state: dict[str, Any], targets: Targets) -> Fitted:

@@ -4,13 +4,16 @@ import argparse
 import hashlib
 import json
 import shutil
+import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.artifacts.minilm import ENCODER
 from train.arguments import since, sources
 from train.cluster import read_on_cluster
 from train.dataset import Dataset, mix, read
@@ -21,13 +24,13 @@ from train.recorded import rows_from_database
 from train.targets import Targets, targets
 
 FOLDS = 10  # one of which chooses the penalties
-NO_MATTER = ("output", "workers", "cpus_per_worker", "use_gpu")  # a run may go on with others
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`held_out` (n,) are the rows that choose the penalties."""
+    """`held_out` (n,) are the rows that choose the penalties; `started` is of time.monotonic()."""
 
+    started: float
     dataset: Dataset
     models: tuple[str, ...]
     targets: Targets
@@ -40,6 +43,7 @@ class Job:
 
 def read_job(args: argparse.Namespace) -> Job:
     """Raises DataError when there is nothing to learn from, StorageUnavailable when the database cannot be read."""
+    started = time.monotonic()
     rows, faults = read(sources(args.data))
     if args.database:
         more, skipped = rows_from_database(args.database, since(args.since))
@@ -50,16 +54,16 @@ def read_job(args: argparse.Namespace) -> Job:
     dataset.split(FOLDS)  # raises when a side is empty
     models = _pool(dataset, args.min_outcomes)
     held_out = np.array([fold(row.query, FOLDS) == 0 for row in dataset.rows])
-    return Job(dataset, models, targets(dataset.rows, models), held_out)
+    return Job(started, dataset, models, targets(dataset.rows, models), held_out)
 
 
 def work_folder(args: argparse.Namespace, job: Job) -> Path:
-    """Beside the output, hidden; kept while it fits the arguments and the rows, so that a killed run goes on."""
+    """Beside the output, hidden; kept while rows, seed and encoder are the same, so that a killed run goes on."""
     work: Path = args.output.with_name(f".{args.output.name}.work")
-    arguments = {name: str(value) for name, value in vars(args).items() if name not in NO_MATTER}
-    digest = hashlib.sha256("\0".join(job.texts).encode("utf-8", "replace"))
+    names = "\0".join(f"{row.source}\0{row.query}" for row in job.dataset.rows)
+    digest = hashlib.sha256(names.encode("utf-8", "replace"))
     digest.update(job.targets.values.tobytes() + job.targets.weights.tobytes())
-    same = {"arguments": arguments, "rows": digest.hexdigest()}
+    same = {"rows": digest.hexdigest(), "seed": args.seed, "encoder": ENCODER, "router": version("llm-router")}
     mark = work / "job.json"
     if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == same:
         print(f"going on from {work}", flush=True)

@@ -69,8 +69,10 @@ def head_losses(heads: Sequence[Head], logits: Tensor, values: Tensor, rows: Ten
 
 
 def train_heads(config: dict[str, Any]) -> None:
-    """The loop of a Ray Train worker. Reports the loss and the validation loss; leaves a checkpoint with `weight` and
-    `bias` of each phase. Goes on from its last checkpoint.
+    """The loop of a Ray Train worker. Goes on from its last checkpoint.
+
+    Reports the loss, in the select phase the validation loss too; leaves a checkpoint with `weight` and `bias` of each
+    phase.
 
     `config`: `heads`; `arrays`, a list of one reference to `hidden` (n, r), `values` (n, k), `rows` (n,) and `held_out`
     (n,), true for validation rows; `threads`, `seed`.
@@ -118,17 +120,19 @@ class _Phase:
             closure: Callable[[], Tensor] = lambda: self._objective.step(self._weight, self._bias)  # noqa: E731
             optimiser.step(closure)  # type: ignore[no-untyped-call]
             self._done += CHECK_EVERY
-            loss, check = float(closure()), float(self._validation().min(0).values.sum())
-            idle = 0 if check < best else idle + 1
-            best = min(best, check)
-            converged = last - loss < ENOUGH * abs(loss)
-            last = loss
-            if converged or (self._name == "select" and idle >= PATIENCE):
+            figures = {"loss": float(closure())}
+            if self._name == "select":  # later these rows are trained on
+                figures["validation_loss"] = float(self._validation().min(0).values.sum())
+                idle = 0 if figures["validation_loss"] < best else idle + 1
+                best = min(best, figures["validation_loss"])
+            if last - figures["loss"] < ENOUGH * abs(figures["loss"]) or idle >= PATIENCE:
                 self._done = STEPS
+            last = figures["loss"]
             if bar is not None:
-                bar.set_description(f"{self._name}: loss {loss:.0f}, of the held-out tenth {check:.1f}")
+                shown = ", ".join(f"{name} {value:.1f}" for name, value in figures.items())
+                bar.set_description(f"{self._name}: {shown}")
                 bar.update(CHECK_EVERY)
-            self._report(loss, check)
+            self._report(figures)
         if bar is not None:
             bar.close()
 
@@ -145,12 +149,12 @@ class _Phase:
             penalty[list(head.columns)] = PENALTIES[at]
         return penalty
 
-    def _report(self, loss: float, check: float) -> None:
+    def _report(self, figures: Mapping[str, float]) -> None:
         found = {"weight": self._weight.detach(), "bias": self._bias.detach(), "step": self._done}
         self._state[self._name] = found
         if self._name == "select":
             self._state["best"] = best_penalties(self._heads, self._validation())
-        metrics = {"phase": self._name, "step": self._done, "loss": loss, "validation_loss": check}
+        metrics = {"phase": self._name, "step": self._done, **figures}
         with tempfile.TemporaryDirectory() as folder:
             if self._rank == 0:
                 torch.save(self._state, Path(folder) / CHECKPOINT)

@@ -1,9 +1,9 @@
 """What a training leaves beside its weights: the run record, for machines, and the model card, for people."""
 
 import argparse
-import hashlib
 import json
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.classifier.artifact import CARD, RUN
+from app.digest import sha256
 from train.arguments import sources
 from train.job import Job
 
@@ -18,20 +19,16 @@ PACKAGES = ("llm-router", "numpy", "onnxruntime", "ray", "tokenizers", "torch", 
 
 
 def run_record(
-    args: argparse.Namespace,
-    job: Job,
-    figures: Mapping[str, float],
-    penalties: Sequence[tuple[str, float]],
-    seconds: float,
+    args: argparse.Namespace, job: Job, figures: Mapping[str, float], penalties: Sequence[tuple[str, float]]
 ) -> dict[str, Any]:
     """`figures` were measured on the rows held out, `penalties` are those chosen, a pair a head."""
     report = job.dataset.report
     files = [source.path for source in sources(args.data)]
     return {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds),
+        "seconds": round(time.monotonic() - job.started),
         "arguments": _arguments(args),
-        "data_sha256": {path.name: _sha256(path) for path in files},
+        "data": [{"file": path.name, "sha256": sha256(path)} for path in files],
         "rows": report.rows,
         "rows_by_source": dict(report.by_source),
         "outcomes_by_model": dict(report.by_model),
@@ -83,9 +80,10 @@ little more than a prior: `support` says so. English dominates the data.
 |---|---|
 {outcomes}
 
-## Measured on the tenth of the questions that was held out from choosing the penalties
+## Measured on the tenth of the questions that chose the penalties
 
-The weights here were then trained on all questions with these penalties.
+By weights that had not been trained on these; but they chose the penalties and the prior, so other questions may fare a
+little worse. The weights here were then trained on all questions with these penalties.
 
 | figure | value |
 |---|---|
@@ -95,8 +93,3 @@ The weights here were then trained on all questions with these penalties.
 
 def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,6 @@ that was killed goes on where it stopped, from a hidden folder beside the output
 import argparse
 import shutil
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import torch
 
 from app.classifier.model import QueryClassifier
 from app.errors import RouterError
-from train.arguments import parser
+from train.arguments import read_arguments
 from train.basis import Basis
 from train.cluster import cluster
 from train.export import disagreement, put_in_place, writable, write_graph, write_manifest
@@ -28,7 +27,7 @@ from train.validation import validate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    args, started = parser().parse_args(arguments), time.monotonic()
+    args = read_arguments(arguments)
     torch.set_num_threads(1)  # here; what is heavy runs on workers
     try:
         writable(args.output)
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             basis = _basis(job, features, args.seed)
             workers = Workers(args.workers, args.cpus_per_worker, args.use_gpu, work)
             fitted = fit(basis(features), job.targets, job.held_out, workers, args.seed)
-        _write(args, job, features, basis, fitted, work, started)
+        _write(args, job, features, basis, fitted, work)
     except RouterError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return 1
@@ -56,36 +55,32 @@ def _basis(job: Job, features: Features, seed: int) -> Basis:
     return Basis.fit(features[~job.held_out], names, seed)
 
 
-def _write(
-    args: argparse.Namespace,
-    job: Job,
-    features: Features,
-    basis: Basis,
-    fitted: Fitted,
-    work: Path,
-    started: float,
-) -> None:
-    """Into the work folder first; the output is replaced by the whole folder."""
+def _heads(job: Job, features: Features, basis: Basis, fitted: Fitted) -> tuple[Heads, dict[str, float]]:
+    """Those of the final phase, with the prior and the figures that those of the select phase have on unseen rows."""
     unseen, success = features[job.held_out], _success(job)[job.held_out]
     rows = [row for row, out in zip(job.dataset.rows, job.held_out, strict=True) if out]
-    blank = Prior.none(len(job.models))
-    select = Heads(basis, job.targets, fitted.select_weight, fitted.select_bias, blank)
-    prior = Prior.fit(select.figures(unseen.pooled, unseen.text)["difficulty"][:, 0], success)
+    blank = Heads(basis, job.targets, fitted.select_weight, fitted.select_bias, Prior.none(len(job.models)))
+    prior = Prior.fit(blank.figures(unseen.pooled, unseen.text)["difficulty"][:, 0], success)
     select = Heads(basis, job.targets, fitted.select_weight, fitted.select_bias, prior)
     figures = validate(select.figures(unseen.pooled, unseen.text), rows, success)
-    heads = Heads(basis, job.targets, fitted.weight, fitted.bias, prior)
+    return Heads(basis, job.targets, fitted.weight, fitted.bias, prior), figures
+
+
+def _write(args: argparse.Namespace, job: Job, features: Features, basis: Basis, fitted: Fitted, work: Path) -> None:
+    """Into the work folder first; the output is replaced by the whole folder."""
+    heads, figures = _heads(job, features, basis, fitted)
     part = work / "artifact"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     write_graph(heads, part)
     write_manifest(part, args.output.name, job.models)
-    figures["int8_disagreement"] = disagreement(QueryClassifier(part), heads, [row.query for row in rows], unseen)
+    texts = [text for text, out in zip(job.texts, job.held_out, strict=True) if out]
+    figures["int8_disagreement"] = disagreement(QueryClassifier(part), heads, texts, features[job.held_out])
     penalties = [(head.name, penalty) for head, penalty in zip(job.targets.heads, fitted.penalties, strict=True)]
-    record = run_record(args, job, figures, penalties, time.monotonic() - started)
-    write_record(part, record, job.models)
-    manifest = write_manifest(part, args.output.name, job.models)
+    write_record(part, run_record(args, job, figures, penalties), job.models)
+    manifest = write_manifest(part, args.output.name, job.models)  # now with the record and the card
     put_in_place(part, args.output)
-    print(f"{args.output}: classifier {manifest.version}, {len(job.models)} models, {record['seconds']} s")
+    print(f"{args.output}: classifier {manifest.version}, {len(job.models)} models")
     print("\n".join(f"  {name} {value:.4f}" for name, value in figures.items()))
 
 

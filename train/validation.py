@@ -6,6 +6,7 @@ import numpy as np
 
 from app.domain import Complexity, Domain
 from train.features import Array32
+from train.labels import Labels
 from train.metrics import Calibration, measure
 from train.rows import Row
 
@@ -21,9 +22,9 @@ def validate(found: Mapping[str, Array32], rows: Sequence[Row], success: Array32
     ):
         lines = [line for line, label in enumerate(labels) if label is not None]
         if lines:
-            truth = [labels[line] for line in lines]
+            truth = [str(labels[line]) for line in lines]
             said = [known[at] for at in found[name][lines].argmax(axis=1)]
-            figures[f"{name}_accuracy"] = float(np.mean([one == other for one, other in zip(truth, said, strict=True)]))
+            figures[f"{name}_accuracy"] = measure(Labels(truth, said, known))["accuracy"]
     if not np.isnan(success).all():
         figures |= {f"success_{name}": value for name, value in measure(Calibration(found["success"], success)).items()}
         figures["quality_of_choice"], figures["quality_of_best_single"] = _choice(found["success"], success)

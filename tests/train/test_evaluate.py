@@ -1,6 +1,5 @@
 """The command: what it prints and writes, and how it fails."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.classifier.artifact import GRAPH, RUN
+from app.digest import sha256
 from tests.fakes.artifact import make_artifact
 from tests.train.features import read_features
 from train.evaluate import main
@@ -78,7 +78,7 @@ def test_the_same_run_gives_the_same_figures(artefact: Path, tmp_path: Path) -> 
     assert documents[0].read_bytes() == documents[1].read_bytes()
 
 
-@pytest.mark.parametrize("record", [None, "{", "[]", '{"data_sha256": {}}', '{"data_sha256": 1}'])
+@pytest.mark.parametrize("record", [None, "{", "[]", '{"data": []}', '{"data": 1}', '{"data": [1]}'])
 def test_a_file_that_the_classifier_was_trained_on_is_marked(
     artefact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], record: str | None
 ) -> None:
@@ -88,7 +88,7 @@ def test_a_file_that_the_classifier_was_trained_on_is_marked(
         (artefact / RUN).write_text(record)
     assert run(artefact, path) == 0
     assert "was trained on this very file" not in capsys.readouterr().out
-    (artefact / RUN).write_text(json.dumps({"data_sha256": {"x": hashlib.sha256(path.read_bytes()).hexdigest()}}))
+    (artefact / RUN).write_text(json.dumps({"data": [{"file": "x", "sha256": sha256(path)}]}))
     assert run(artefact, path) == 0
     assert "was trained on this very file" in capsys.readouterr().out
 

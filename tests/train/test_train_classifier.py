@@ -13,9 +13,12 @@ import pytest
 
 from app.classifier.artifact import CARD, GRAPH, MANIFEST, RUN
 from app.classifier.model import QueryClassifier
+from app.digest import sha256
 from tests.train.conftest import Trained, command, environment, write_outcomes
 from train import train_classifier
+from train.arguments import read_arguments
 from train.features import read_features
+from train.job import read_job, work_folder
 from train.train_classifier import main
 
 HARD = "Prove that every bounded sequence of reals has a convergent subsequence, and show where completeness is used."
@@ -40,7 +43,8 @@ def test_the_artefact_serves_and_knows_what_it_was_told(trained: Trained) -> Non
 @pytest.mark.cluster
 def test_a_run_is_recorded_and_leaves_nothing_else(trained: Trained) -> None:
     record = json.loads((trained.folder / RUN).read_text())
-    assert set(record["data_sha256"]) == {trained.data.name}
+    assert record["data"] == [{"file": trained.data.name, "sha256": sha256(trained.data)}]
+    assert 0 < record["seconds"] < 300
     assert record["arguments"]["seed"] == 7
     assert record["versions"]["torch"]
     assert 0 < record["validation"]["complexity_accuracy"] <= 1
@@ -112,6 +116,33 @@ def test_bad_input_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         assert not out.exists()
     assert "holds no classifier" in failing(capsys, "--data", data, "--output", foreign)
     assert (foreign / "diary.txt").exists()
+
+
+@pytest.mark.parametrize("option", ["--workers", "--cpus-per-worker", "--min-outcomes"])
+def test_none_of_what_training_needs_is_refused(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for value in ("0", "-1"):
+        with pytest.raises(SystemExit) as end:
+            main(["--data", "x.jsonl", "--output", str(tmp_path / "out"), option, value])
+        assert end.value.code == 2
+        assert f"{option} {value}" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_work_folder_keeps_no_secret_and_fits_what_is_learnt(tmp_path: Path) -> None:
+    data = write_outcomes(tmp_path / "outcomes.jsonl", rows=60)
+    given = ["--data", str(data), "--output", str(tmp_path / "out"), "--min-outcomes", "20"]
+    args = read_arguments(given)
+    job = read_job(args)
+    args.database = "postgresql://user:hunter2@db/router"
+    work = work_folder(args, job)
+    assert "hunter2" not in (work / "job.json").read_text()
+    (work / "features.npz").touch()
+    assert work_folder(read_arguments([*given, "--workers", "2"]), job) == work
+    assert (work / "features.npz").exists()
+    work_folder(read_arguments([*given, "--seed", "8"]), job)
+    assert not (work / "features.npz").exists()
 
 
 def test_no_disk_left_leaves_the_old_artefact(

@@ -52,7 +52,8 @@ def run(learner: Learner, examples: Examples, folds: int, chosen: Sequence[int])
 
 def _query_ms(learnt: Predictor, frozen: bool, texts: Sequence[str]) -> float:
     """A frozen learner reads its features first."""
-    reader, nothing, threads = FeatureReader(), FeatureReader().read([]), torch.get_num_threads()
+    reader, threads = FeatureReader(), torch.get_num_threads()
+    nothing = reader.read([])
     torch.set_num_threads(1)
     times = []
     for at in np.linspace(0, len(texts) - 1, TIMED).astype(int):
