@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.domain import Capability, Prompt, Tier
+from app.domain import NO_LIMITS, Capability, Limits, Prompt, Tier
 from app.observability.labels import Endpoint
 
 AUTO = "auto"
@@ -28,5 +28,6 @@ class Ask:
     model: str = AUTO
     needs: frozenset[Capability] = frozenset()
     max_output_tokens: int | None = None
+    limits: Limits = NO_LIMITS
     client_request_id: str | None = None
     traceparent: str | None = None

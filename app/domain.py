@@ -130,6 +130,21 @@ class Embedding:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What the caller asks of this one answer. None: nothing.
+
+    `max_cost_usd` and `max_latency_ms` are of the expected cost and latency; `quality_floor`, 0 to 1, of P(success).
+    """
+
+    max_cost_usd: float | None = None
+    quality_floor: float | None = None
+    max_latency_ms: float | None = None
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What routing needs to know of a request.
 
@@ -146,6 +161,8 @@ class Query:
     needs: frozenset[Capability]
     features: TextFeatures | None = None
     max_output_tokens: int | None = None
+    tenant: str = "default"
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +180,21 @@ class Prediction:
     levels: Mapping[Complexity, float] = field(default_factory=dict)
     domains: Mapping[Domain, float] = field(default_factory=dict)
     support: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """What the memory says of a query, from its `neighbours`, the number of past answers that it looked at.
+
+    By model: `success`, the share of neighbours that the model answered well, 0 to 1, and `sample_size`, what these
+    weigh together: each at most 1, less when it is less similar, older, or its success less certain. `output_tokens` is
+    the mean length of its answers to neighbours.
+    """
+
+    success: Mapping[str, float] = field(default_factory=dict)
+    sample_size: Mapping[str, float] = field(default_factory=dict)
+    output_tokens: Mapping[str, float] = field(default_factory=dict)
+    neighbours: int = 0
 
 
 @dataclass(frozen=True, slots=True)

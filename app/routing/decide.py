@@ -8,11 +8,11 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
-from app.domain import Candidate, Cause, Decision, Domain, Embedding, Prediction, Query, Skip, Stage
+from app.domain import Candidate, Cause, Decision, Domain, Embedding, Prediction, Query, Recollection, Skip, Stage
 from app.errors import UnknownModel
 from app.models.catalogue import Catalogue, ModelSpec
 from app.routing import eligibility, scoring
-from app.routing.evidence import Evidence, Hint, Neighbour
+from app.routing.evidence import Evidence, Hint
 from app.routing.rules import Rule, RuleBook, preferred
 from app.routing.weights import Policy
 
@@ -34,9 +34,9 @@ class Classifier(Protocol):
 
 
 class Memory(Protocol):
-    """Finds similar past queries and how each model did on them."""
+    """Recalls how each model did on similar past queries, of the query's tenant unless configured otherwise."""
 
-    async def neighbours(self, queries: list[Query], embeddings: list[Embedding]) -> list[list[Neighbour]]: ...
+    async def recall(self, queries: list[Query], embeddings: list[Embedding]) -> list[Recollection]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,25 +177,25 @@ class DecisionEngine:
         if isinstance(embeddings, Skip):
             return nothing, dict.fromkeys(ML_STAGES, embeddings)
         predict = self._classifier.predict(queries, embeddings) if self._classifier else None
-        find = self._memory.neighbours(queries, embeddings) if self._memory else None
-        predictions, neighbours = await asyncio.gather(
+        find = self._memory.recall(queries, embeddings) if self._memory else None
+        predictions, recollections = await asyncio.gather(
             within(policy.classifier_timeout_ms, predict and timed(Stage.CLASSIFIER, predict, stages_ms)),
-            within(policy.embedding_timeout_ms, find and timed(Stage.MEMORY, find, stages_ms)),
+            within(policy.memory_timeout_ms, find and timed(Stage.MEMORY, find, stages_ms)),
         )
-        return self._joined(embeddings, predictions, neighbours)
+        return self._joined(embeddings, predictions, recollections)
 
     def _joined(
         self,
         embeddings: list[Embedding],
         predictions: list[Prediction] | Skip,
-        neighbours: list[list[Neighbour]] | Skip,
+        recollections: list[Recollection] | Skip,
     ) -> tuple[list[Evidence], dict[Stage, Skip]]:
-        stages = {Stage.CLASSIFIER: predictions, Stage.MEMORY: neighbours}
+        stages = {Stage.CLASSIFIER: predictions, Stage.MEMORY: recollections}
         return [
             Evidence(
                 embedding=embedding,
                 prediction=None if isinstance(predictions, Skip) else self._chooseable(predictions[i]),
-                neighbours=None if isinstance(neighbours, Skip) else neighbours[i],
+                recollection=None if isinstance(recollections, Skip) else recollections[i],
             )
             for i, embedding in enumerate(embeddings)
         ], {stage: result for stage, result in stages.items() if isinstance(result, Skip)}

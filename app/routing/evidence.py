@@ -1,19 +1,8 @@
 """What is known of a query when its candidates are scored."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.domain import Embedding, Prediction
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A past query close to this one. `similarity` is a cosine; `success` is 0 to 1; `age_s` in seconds."""
-
-    model: str
-    similarity: float
-    success: float
-    age_s: float
+from app.domain import Embedding, Prediction, Recollection
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +19,4 @@ class Evidence:
 
     embedding: Embedding | None = None
     prediction: Prediction | None = None
-    neighbours: Sequence[Neighbour] | None = None
+    recollection: Recollection | None = None

@@ -103,6 +103,8 @@ class Router:
             needs=ask.needs | {Capability.CHAT},
             features=features,
             max_output_tokens=ask.max_output_tokens,
+            tenant=ask.tenant,
+            limits=ask.limits,
         )
 
     async def _score(self, query: Query, unavailable: Mapping[str, str], hint: Hint | None, policy: Policy) -> Decision:

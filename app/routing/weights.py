@@ -14,12 +14,16 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Weights(Strict):
-    """How much each factor counts for one tier. Only their proportions matter; they may not all be zero."""
+    """How much each factor counts for one tier. Only their proportions matter; they may not all be zero.
+
+    `quality_floor`, where it is above 0, goes before them: the cheapest candidate whose P(success) reaches it.
+    """
 
     quality: Share
     cost: Share
     latency: Share
     hint: Share
+    quality_floor: Share = 0.0
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -46,17 +50,30 @@ class QualityPrior(Strict):
         return self
 
 
+class Exploration(Strict):
+    """Of decisions with near-ties, candidates whose score is within `margin` of the best, this share tries one of them."""
+
+    share: Share
+    margin: Share
+
+
 class Policy(Strict):
-    """One immutable object; a reload swaps it whole."""
+    """One immutable object; a reload swaps it whole.
+
+    `prior_strength`: how many neighbours of the memory weigh as much as classifier and prior together.
+    """
 
     version: Annotated[str, Field(min_length=1, max_length=64)]
     weights: Mapping[Tier, Weights]
     quality_prior: QualityPrior
+    prior_strength: Positive
+    exploration: Exploration
     expected_output_tokens: Annotated[int, Field(gt=0)]
     full_confidence_margin: Positive
     domain_similarity_floor: Share
     embedding_timeout_ms: Positive
     classifier_timeout_ms: Positive
+    memory_timeout_ms: Positive
     decision_timeout_ms: Positive
 
     @model_validator(mode="after")
