@@ -53,7 +53,7 @@ class Caching:
         """None when this request is neither to be answered from the cache nor kept there."""
         if self._cache is None or ask.no_store:
             return None
-        key = exact_key(ask.prompt, model=ask.model, tier=ask.tier, tenant=ask.tenant)
+        key = exact_key(ask.prompt, model=_asked_for(ask), tier=ask.tier, tenant=ask.tenant)
         return Place(key) if key else None
 
     async def lookup(self, place: Place | None) -> Hit | None:
@@ -68,7 +68,7 @@ class Caching:
         """The answer to a query that means the same. `vector` is the embedding of `ask.text`."""
         if self._cache is None:
             return None
-        query = self._cache.query(ask.prompt, model=ask.model, tier=ask.tier, tenant=ask.tenant, user=ask.user_id)
+        query = self._cache.query(ask.prompt, model=_asked_for(ask), tier=ask.tier, tenant=ask.tenant, user=ask.user_id)
         if query is None or query.text != ask.text:
             return None
         place.meaning = self._cache.meaning(query, vector)
@@ -147,3 +147,9 @@ def similar_decision(decision: Decision, hit: Hit) -> Decision:
     """What the stages found out stays; what they would have chosen is not called."""
     free = Candidate(hit.answer.model, 1.0, {}, 0.0)
     return replace(decision, candidates=(free,), cause=Cause.CACHE, confidence=hit.similarity or 0.0, propensity=1.0)
+
+
+def _asked_for(ask: Ask) -> str:
+    """Who may answer, as far as the caller says. Limits of cost and time do not matter: a cached answer is free."""
+    floor = ask.limits.quality_floor
+    return ask.model if floor is None else f"{ask.model} of quality {floor!r}"

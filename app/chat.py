@@ -143,6 +143,7 @@ class ChatService:
         )
         self._recording.ended(request, outcome)
         if not joined:
+            self._timed(outcome)
             await self.caching.keep(place, completion, answered.model, outcome.cost_usd)
         return _answer(request, completion, outcome)
 
@@ -177,6 +178,8 @@ class ChatService:
             latency_ms = request.elapsed_ms()
             outcome = replace(begun, latency_ms=latency_ms, text=text, usage=usage, cost_usd=cost, error=error)
             self._recording.ended(request, outcome)
+            if not joined and error is None:
+                self._timed(outcome)
             if assembler and error is None:
                 self.caching.keep_later(place, assembler.completion(), model, cost)
 
@@ -206,6 +209,11 @@ class ChatService:
         chunks = replay(hit.answer, usage_wanted=wanted)
         parts = (answer.query, answer.decision, answer.model, answer.attempts)
         return StreamedAnswer(*parts, chunks, request.started, answer.overhead_ms, free=True, cached=hit)
+
+    def _timed(self, outcome: Outcome) -> None:
+        """What the model took of a whole answer, without the router and the calls that failed before."""
+        others_ms = outcome.overhead_ms + sum(attempt.latency_ms for attempt in outcome.attempts)
+        self.router.latencies.observe(outcome.model or "", outcome.latency_ms - others_ms)
 
     @contextmanager
     def _failures(self, request: Request, overhead_ms: float) -> Iterator[None]:

@@ -171,6 +171,7 @@ class Prediction:
 
     `complexity` is the expected share of models that fail, 0 to 1. `levels` and `domains` are probabilities. `support`
     says by model how far its outcomes cover such queries, 0 to 1: at 0 its P(success) is little more than a prior.
+    `output_tokens` is how long a model's answer will be, for those of which that is known.
     """
 
     success: Mapping[str, float]
@@ -180,6 +181,7 @@ class Prediction:
     levels: Mapping[Complexity, float] = field(default_factory=dict)
     domains: Mapping[Domain, float] = field(default_factory=dict)
     support: Mapping[str, float] = field(default_factory=dict)
+    output_tokens: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +203,16 @@ class Recollection:
 class Candidate:
     """An eligible model with its score and the factors behind it.
 
-    Factors are 0 to 1, higher is better, None when unknown. `cost_usd` is the expected cost, None when a price
-    is unknown.
+    Factors are at most 1, higher is better, None when unknown; none is below 0 but that of a cost far above the
+    cheapest. `cost_usd` is the expected cost, None when a price is unknown; `latency_ms` the expected latency, None
+    where nobody asked for it.
     """
 
     model: str
     score: float
     factors: Mapping[str, float | None]
     cost_usd: float | None
+    latency_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +221,9 @@ class Decision:
 
     `candidates` are ranked, best first: the first one answers, the others are its fallbacks. `rejected` maps a
     model that was not eligible to the reason. `skipped` maps a stage that took no part to the reason, `stages_ms` the
-    others to their time. `prediction` holds the models of the catalogue only, None when the classifier took no part.
+    others to their time. `prediction` holds the models of the catalogue only, None when the classifier took no part;
+    `recollection` is what the memory said, None when it took no part. `explored`: not the best candidate was put first,
+    but a near-tie, to learn from it; `propensity` is the probability with which the first one was chosen.
     `vector` is the query's embedding, None when nobody needed it.
     """
 
@@ -232,6 +238,8 @@ class Decision:
     skipped: Mapping[Stage, Skip] = field(default_factory=dict)
     prediction: Prediction | None = None
     propensity: float = 1.0
+    explored: bool = False
+    recollection: Recollection | None = None
     stages_ms: Mapping[Stage, float] = field(default_factory=dict)
     vector: Sequence[float] | None = field(default=None, repr=False)
 

@@ -12,7 +12,7 @@ from app.models.catalogue import Catalogue
 from app.observability import logging
 from app.observability.metrics import Metrics
 from app.routing.decide import DecisionEngine as Engine
-from app.routing.decide import DecisionRequest
+from app.routing.scored import DecisionRequest
 from app.routing.weights import Policy
 from app.settings import read_settings
 from deployments.handles import answer_of

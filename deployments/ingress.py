@@ -26,6 +26,7 @@ from app.models.catalogue import Catalogue
 from app.models.client import ModelClient
 from app.models.clients import build_clients
 from app.models.fallback import FallbackChain
+from app.models.latencies import Latencies
 from app.models.openai import open_session
 from app.observability import logging
 from app.observability.exposition import Snapshot
@@ -33,10 +34,11 @@ from app.observability.metrics import Metrics
 from app.observability.tracing import Tracer, build_tracer
 from app.paths import project_path
 from app.recording import Recording
-from app.routing.decide import DecisionRequest, QuickDecider
 from app.routing.features import TextFeaturesConfig, TextFeaturesReader
+from app.routing.quick import QuickDecider
 from app.routing.router import Router
 from app.routing.rules import RuleBook
+from app.routing.scored import DecisionRequest
 from app.routing.tokens import TokenCounter
 from app.settings import environment, read_settings
 from app.storage.store import Store, StoreSettings
@@ -133,6 +135,7 @@ class Ingress(Measured):
             quick=QuickDecider(self._catalogue, RuleBook.read(project_path(args.rules), self._catalogue)),
             engine=gather if self._settings.enable_ml_routing else None,
             unavailable=Availability(self._catalogue, environment(), backend, self._breakers).unavailable,
+            latencies=Latencies(self._catalogue, backend.in_flight),
         )
 
     def _store_settings(self) -> StoreSettings:

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any, cast
@@ -29,6 +30,7 @@ class LlamaBackend:
         self._reason: str | None = NOT_DEPLOYED
         self._watch: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._in_flight: Counter[str] = Counter()
 
     def start(self) -> None:
         """Needs a running loop."""
@@ -42,13 +44,17 @@ class LlamaBackend:
     def unavailable(self) -> str | None:
         return self._reason
 
-    async def chat(self, body: bytes) -> AsyncGenerator[bytes, None]:
+    def in_flight(self, model: str) -> int:
+        return self._in_flight[model]
+
+    async def chat(self, model: str, body: bytes) -> AsyncGenerator[bytes, None]:
         handle = self._handle
         if handle is None or self._reason is not None:
             raise UpstreamUnreachable(f"the application {self._application} is {self._reason}; try another model")
         # In a context of its own: others may share the call, and Serve would cancel it with the request that began it.
         call = contextvars.Context().run(handle.options(stream=True).chat_json.remote, body)
         response = cast("DeploymentResponseGenerator[bytes]", call)
+        self._in_flight[model] += 1
         try:
             async for item in response:
                 yield item
@@ -59,6 +65,7 @@ class LlamaBackend:
             self._wake.set()
             raise UpstreamUnreachable(f"the local replica failed ({type(error).__name__})") from error
         finally:
+            self._in_flight[model] -= 1
             response.cancel()  # type: ignore[no-untyped-call]
 
     async def _look(self) -> None:

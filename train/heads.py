@@ -12,11 +12,13 @@ from torch.nn import functional
 from app.classifier.model import OUTPUTS
 from train.basis import CLIP, GAMMA, TEXT_SCALE, Basis
 from train.features import Array32
+from train.lengths import Lengths
 from train.targets import Targets
 
 COVERED = 0.03  # P(the model's outcomes come from such queries) from which its head is trusted whole
 LEAST, MOST = 0.2, 2.0  # of the slope: success falls with difficulty, whatever little data says
 RARE = 1e-4
+LONGEST = 11.0  # ln of some 60,000 tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Prior:
 
 
 class Heads(nn.Module):
-    """`pooled` (n, POOLED) and `text` (n, TEXT_INPUTS) to complexity, difficulty, domain, success and support.
+    """`pooled` (n, POOLED) and `text` (n, TEXT_INPUTS) to complexity, difficulty, domain, success, support and length.
 
     complexity = sum over the scales of P(scale) x P(level on this scale): a LeetCode "simple" is no chat "simple".
     success = s x sigmoid(head) + (1 - s) x prior, with the support s = min(1, P(covered) / COVERED).
@@ -70,15 +72,17 @@ class Heads(nn.Module):
     bias: Tensor
     skill: Tensor
 
-    def __init__(self, basis: Basis, targets: Targets, weight: Tensor, bias: Tensor, prior: Prior) -> None:
+    def __init__(
+        self, basis: Basis, targets: Targets, weight: Tensor, bias: Tensor, prior: Prior, lengths: Lengths
+    ) -> None:
         """`weight` (r, k) and `bias` (k,) for the columns of `targets`."""
         super().__init__()
         for name, array in _constants(basis).items():
             self.register_buffer(name, torch.as_tensor(array))
-        self.register_buffer("weight", weight)
-        self.register_buffer("bias", bias)
+        self.register_buffer("weight", torch.cat([weight, torch.as_tensor(lengths.weight)], 1))
+        self.register_buffer("bias", torch.cat([bias, torch.as_tensor(lengths.bias)]))
         self.register_buffer("skill", torch.as_tensor(prior.skill))
-        self._slope = prior.slope
+        self._slope, self._columns = prior.slope, len(bias)
         self._spans, self._scales = targets.spans, targets.scales
 
     def forward(self, pooled: Tensor, text: Tensor) -> tuple[Tensor, ...]:
@@ -90,7 +94,8 @@ class Heads(nn.Module):
         success = support * torch.sigmoid(part["success"]) + (1 - support) * prior
         levels = torch.softmax(part["complexity"].reshape(-1, len(self._scales), 3), 2)
         complexity = (torch.softmax(part["scale"], 1)[:, :, None] * levels).sum(1)
-        return complexity, difficulty, torch.softmax(part["domain"], 1), success, support
+        length = torch.exp(torch.clamp(z[:, self._columns :], max=LONGEST))
+        return complexity, difficulty, torch.softmax(part["domain"], 1), success, support, length
 
     def hidden(self, pooled: Tensor, text: Tensor) -> Tensor:
         """What `Basis` computes, as a graph."""

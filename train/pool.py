@@ -37,6 +37,11 @@ def costs(rows: Sequence[Row], models: Sequence[str]) -> Matrix:
     return _matrix(rows, models, lambda outcome: outcome.cost_usd)
 
 
+def output_tokens(rows: Sequence[Row], models: Sequence[str]) -> Matrix:
+    """Shape (rows, models), tokens of the answer, NaN where they are not known."""
+    return _matrix(rows, models, lambda outcome: outcome.out_tokens)
+
+
 def _matrix(rows: Sequence[Row], models: Sequence[str], value: Callable[[ModelOutcome], float | None]) -> Matrix:
     matrix = np.full((len(rows), len(models)), np.nan, np.float32)
     columns = {model: column for column, model in enumerate(models)}

@@ -22,6 +22,8 @@ from train.features import Array32, Features
 from train.fit import Fitted, Workers, fit
 from train.heads import Heads, Prior
 from train.job import Job, read_features, read_job, work_folder
+from train.lengths import Lengths
+from train.pool import output_tokens
 from train.record import run_record, write_record
 from train.validation import validate
 
@@ -59,11 +61,15 @@ def _heads(job: Job, features: Features, basis: Basis, fitted: Fitted) -> tuple[
     """Those of the final phase, with the prior and the figures that those of the select phase have on unseen rows."""
     unseen, success = features[job.held_out], _success(job)[job.held_out]
     rows = [row for row, out in zip(job.dataset.rows, job.held_out, strict=True) if out]
-    blank = Heads(basis, job.targets, fitted.select_weight, fitted.select_bias, Prior.none(len(job.models)))
+    lengths = Lengths.fit(basis(features), output_tokens(job.dataset.rows, job.models), job.held_out)
+    none = Prior.none(len(job.models))
+    blank = Heads(basis, job.targets, fitted.select_weight, fitted.select_bias, none, lengths)
     prior = Prior.fit(blank.figures(unseen.pooled, unseen.text)["difficulty"][:, 0], success)
-    select = Heads(basis, job.targets, fitted.select_weight, fitted.select_bias, prior)
+    select = Heads(basis, job.targets, fitted.select_weight, fitted.select_bias, prior, lengths)
     figures = validate(select.figures(unseen.pooled, unseen.text), rows, success)
-    return Heads(basis, job.targets, fitted.weight, fitted.bias, prior), figures
+    if lengths.learnt:
+        figures["length_r2"] = lengths.r2
+    return Heads(basis, job.targets, fitted.weight, fitted.bias, prior, lengths), figures
 
 
 def _write(args: argparse.Namespace, job: Job, features: Features, basis: Basis, fitted: Fitted, work: Path) -> None:

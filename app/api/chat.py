@@ -16,7 +16,7 @@ from app.api.schemas import ChatAnswer, ChatBody, ErrorAnswer, RouteAnswer, Rout
 from app.api.streaming import EventStream
 from app.ask import Ask
 from app.chat import ChatService, StreamedAnswer
-from app.domain import Capability, Prompt, Usage
+from app.domain import Capability, Limits, Prompt, Usage
 from app.observability.labels import Endpoint
 
 STREAM = {"text/event-stream": {"schema": {"type": "string", "description": "Events decision, delta, usage, error."}}}
@@ -65,6 +65,7 @@ def _ask(body: RouteBody, request: Request, endpoint: Endpoint, *, stream: bool)
         tier=body.user_tier,
         model=body.model,
         needs=frozenset({Capability.STREAM}) if stream else frozenset(),
+        limits=Limits(body.max_cost_usd, body.quality_floor, body.max_latency_ms),
     )
 
 

@@ -14,11 +14,12 @@ from app.api.schemas import CompletionBody, CompletionErrorAnswer
 from app.api.streaming import EventStream
 from app.ask import AUTO, Ask
 from app.chat import ChatService, StreamedAnswer
-from app.domain import Capability, Prompt
+from app.domain import Capability, Limits, Prompt
 from app.errors import InvalidRequest
 from app.observability.labels import Endpoint
 
-OWN_FIELDS = {"messages", "model", "stream", "user_tier", "cache"}
+LIMITS = ("max_cost_usd", "quality_floor", "max_latency_ms")
+OWN_FIELDS = {"messages", "model", "stream", "user_tier", "cache", *LIMITS}
 PATH = "/v1/chat/completions"
 
 
@@ -72,6 +73,7 @@ def _ask(body: CompletionBody, raw: dict[str, Any], request: Request) -> Ask:
         model=body.model,
         needs=_needs(body),
         max_output_tokens=body.max_completion_tokens or body.max_tokens,
+        limits=Limits(body.max_cost_usd, body.quality_floor, body.max_latency_ms),
     )
 
 

@@ -24,6 +24,18 @@ def _not_blank(text: str) -> str:
 CleanText = Annotated[str, AfterValidator(_clean)]
 QueryText = Annotated[str, AfterValidator(_not_blank)]
 UserId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean)]
+MaxCost = Annotated[
+    float | None,
+    Field(ge=0, allow_inf_nan=False, description="Only models whose answer is expected to cost no more, US dollars."),
+]
+QualityFloor = Annotated[
+    float | None,
+    Field(ge=0, le=1, description="P(success), 0 to 1: the cheapest model that reaches it answers, else the best."),
+]
+MaxLatency = Annotated[
+    float | None,
+    Field(gt=0, allow_inf_nan=False, description="Only models expected to answer within this time, milliseconds."),
+]
 ModelId = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
 
 
@@ -44,6 +56,9 @@ class RouteBody(Strict):
     )
     user_tier: Tier = Field(default=Tier.FREE, description="The user's tier; weights and allowed models depend on it.")
     model: ModelId = Field(default="auto", description='A model id of the catalogue, or "auto": let the router choose.')
+    max_cost_usd: MaxCost = None
+    quality_floor: QualityFloor = None
+    max_latency_ms: MaxLatency = None
 
 
 class ChatBody(RouteBody):
@@ -55,9 +70,10 @@ class ChatBody(RouteBody):
 
 class CandidateView(BaseModel):
     model: str = Field(description="Catalogue id.")
-    score: float = Field(description="Weighted score, 0 to 1, higher is better.")
-    factors: dict[str, float | None] = Field(description="Each factor's value, 0 to 1; null when unknown.")
+    score: float = Field(description="Weighted score, at most 1, higher is better.")
+    factors: dict[str, float | None] = Field(description="Each factor's value, at most 1; null when unknown.")
     cost_usd: float | None = Field(description="Expected cost in US dollars; null when a price is unknown.")
+    latency_ms: float | None = Field(description="Expected time to the whole answer; null for a named model.")
 
 
 class FeaturesView(BaseModel):
@@ -77,7 +93,7 @@ class FeaturesView(BaseModel):
 
 
 class ClassifierView(BaseModel):
-    """What the classifier says of the query; every figure is 0 to 1."""
+    """What the classifier says of the query; every figure but the lengths is 0 to 1."""
 
     version: str = Field(description="Of the artefact that is live.")
     complexity: dict[Complexity, float] = Field(description="P(level).")
@@ -85,6 +101,16 @@ class ClassifierView(BaseModel):
     domain: dict[Domain, float] = Field(description="P(domain).")
     success: dict[str, float] = Field(description="P(the model answers well), for models with outcomes.")
     support: dict[str, float] = Field(description="How far each model's outcomes cover such queries.")
+    output_tokens: dict[str, float] = Field(description="Expected length of each model's answer, where it is known.")
+
+
+class RecollectionView(BaseModel):
+    """How models did on similar past queries."""
+
+    neighbours: int = Field(description="Past answers that were looked at.")
+    success: dict[str, float] = Field(description="Share that the model answered well, 0 to 1, weighed.")
+    sample_size: dict[str, float] = Field(description="What the model's neighbours weigh together.")
+    output_tokens: dict[str, float] = Field(description="Mean length of the model's answers to them.")
 
 
 class RouteAnswer(BaseModel):
@@ -102,7 +128,9 @@ class RouteAnswer(BaseModel):
     weights_version: str
     classifier_version: str | None = Field(description="Null when the classifier took no part.")
     classifier: ClassifierView | None = Field(description="Null when the classifier took no part.")
+    memory: RecollectionView | None = Field(description="Null when the memory took no part.")
     propensity: float = Field(description="Probability with which this model was chosen.")
+    explored: bool = Field(description="Whether a near-tie was put first, to learn from it.")
     features: FeaturesView | None = Field(description="Null when the caller named the model.")
 
 
@@ -232,3 +260,6 @@ class CompletionBody(BaseModel):
     response_format: dict[str, Any] | None = Field(default=None, description="Asks for JSON.")
     user_tier: Tier = Field(default=Tier.FREE, description="The user's tier. An addition to OpenAI's format.")
     cache: bool = Field(default=True, description="false: no cache for this request. An addition to OpenAI's format.")
+    max_cost_usd: MaxCost = None
+    quality_floor: QualityFloor = None
+    max_latency_ms: MaxLatency = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.caching import Hit
 from app.chat import Answer, StreamedAnswer
-from app.domain import Candidate, Decision, Prediction, Query, TextFeatures, Usage
+from app.domain import Candidate, Decision, Prediction, Query, Recollection, TextFeatures, Usage
 from app.models.catalogue import ModelSpec
 
 FEATURES = tuple(TextFeatures.__dataclass_fields__)
@@ -15,7 +15,13 @@ FEATURES = tuple(TextFeatures.__dataclass_fields__)
 
 def candidate(item: Candidate) -> dict[str, Any]:
     factors = {name: None if value is None else round(value, 4) for name, value in item.factors.items()}
-    return {"model": item.model, "score": round(item.score, 4), "factors": factors, "cost_usd": item.cost_usd}
+    return {
+        "model": item.model,
+        "score": round(item.score, 4),
+        "factors": factors,
+        "cost_usd": item.cost_usd,
+        "latency_ms": None if item.latency_ms is None else round(item.latency_ms, 1),
+    }
 
 
 def features(item: TextFeatures | None) -> dict[str, Any] | None:
@@ -35,6 +41,18 @@ def classifier(item: Prediction | None) -> dict[str, Any] | None:
         "domain": _rounded(item.domains),
         "success": _rounded(item.success),
         "support": _rounded(item.support),
+        "output_tokens": {model: round(tokens) for model, tokens in item.output_tokens.items()},
+    }
+
+
+def recollection(item: Recollection | None) -> dict[str, Any] | None:
+    if item is None:
+        return None
+    return {
+        "neighbours": item.neighbours,
+        "success": _rounded(item.success),
+        "sample_size": _rounded(item.sample_size),
+        "output_tokens": {model: round(tokens) for model, tokens in item.output_tokens.items()},
     }
 
 
@@ -71,7 +89,9 @@ def route_answer(query: Query, decision: Decision) -> dict[str, Any]:
         "weights_version": decision.weights_version,
         "classifier_version": decision.classifier_version,
         "classifier": classifier(decision.prediction),
+        "memory": recollection(decision.recollection),
         "propensity": decision.propensity,
+        "explored": decision.explored,
         "features": features(query.features),
     }
 

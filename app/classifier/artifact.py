@@ -15,7 +15,7 @@ from app.paths import project_path
 from app.strict import Strict
 from app.yaml_file import validate
 
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
 MANIFEST, GRAPH, CARD, RUN = "manifest.json", "heads.int8.onnx", "README.md", "run.json"
 
 
@@ -37,7 +37,7 @@ class ClassifierConfig(Strict):
 class Manifest(Strict):
     """What a folder says of itself. `encoder` names the layers that the graph was trained on."""
 
-    format: Literal[1]
+    format: Literal[2]
     version: Annotated[str, Field(min_length=1, max_length=64)]
     encoder: str
     text_inputs: int

@@ -16,7 +16,8 @@ from app.errors import ConfigError
 from app.memory.embedder import session_options
 
 Figures = NDArray[np.float32]
-OUTPUTS = ("complexity", "difficulty", "domain", "success", "support")
+OUTPUTS = ("complexity", "difficulty", "domain", "success", "support", "length")
+SHORTEST = 0.5  # tokens; less means that the length is not known
 
 
 class QueryClassifier:
@@ -37,11 +38,11 @@ class QueryClassifier:
         return self.manifest.version
 
     def figures(self, pooled: Inputs, text: Inputs) -> dict[str, Figures]:
-        """`pooled` (n, POOLED) and `text` (n, TEXT_INPUTS) to figures from 0 to 1, each (n, columns).
+        """`pooled` (n, POOLED) and `text` (n, TEXT_INPUTS) to figures, each (n, columns), all but length from 0 to 1.
 
         complexity: P(level); difficulty: the share of models that is expected to fail, one column; domain: P(domain);
-        success: P(model answers well); support: how far the model's outcomes cover such queries. Columns as in the
-        manifest.
+        success: P(model answers well); support: how far the model's outcomes cover such queries; length: expected
+        tokens of the model's answer, below `SHORTEST` where that is not known. Columns as in the manifest.
         """
         found: list[Figures] = self._session.run(OUTPUTS, {"pooled": pooled, "text": text})
         return dict(zip(OUTPUTS, found, strict=True))
@@ -52,7 +53,7 @@ class QueryClassifier:
         return [self._prediction([found[name][line] for name in OUTPUTS]) for line in range(len(pooled))]
 
     def _prediction(self, line: Sequence[list[float]]) -> Prediction:
-        complexity, difficulty, domain, success, support = line
+        complexity, difficulty, domain, success, support, length = line
         manifest = self.manifest
         domains = dict(zip(manifest.domains, domain, strict=True))
         return Prediction(
@@ -63,12 +64,15 @@ class QueryClassifier:
             levels=dict(zip(manifest.complexities, complexity, strict=True)),
             domains=domains,
             support=dict(zip(manifest.models, support, strict=True)),
+            output_tokens={
+                model: tokens for model, tokens in zip(manifest.models, length, strict=True) if tokens >= SHORTEST
+            },
         )
 
     def _try(self, folder: Path) -> None:
-        """A graph that runs, with the columns that the manifest names, and figures that are probabilities."""
+        """A graph that runs, with the columns that the manifest names, and figures that are what they should be."""
         models, levels = len(self.manifest.models), len(self.manifest.complexities)
-        columns = dict(zip(OUTPUTS, (levels, 1, len(self.manifest.domains), models, models), strict=True))
+        columns = dict(zip(OUTPUTS, (levels, 1, len(self.manifest.domains), models, models, models), strict=True))
         for lines in (1, 2):  # a graph that is fixed to one length must not pass
             blank = np.zeros((lines, POOLED), np.float32), np.zeros((lines, TEXT_INPUTS), np.float32)
             try:
@@ -78,8 +82,9 @@ class QueryClassifier:
                     f"{folder / GRAPH}: does not take this router's inputs ({error}); train the classifier anew"
                 ) from error
             for name, values in found.items():
-                if values.shape != (lines, columns[name]) or not ((values >= 0) & (values <= 1)).all():
+                most = np.finfo(np.float32).max if name == "length" else 1
+                if values.shape != (lines, columns[name]) or not ((values >= 0) & (values <= most)).all():
                     raise ConfigError(
-                        f"{folder / GRAPH}: {name} has shape {values.shape} or values that are not from 0 to 1, "
+                        f"{folder / GRAPH}: {name} has shape {values.shape} or values out of range, "
                         f"expected ({lines}, {columns[name]}); train the classifier anew"
                     )

@@ -32,8 +32,9 @@ def _without_slash(url: HttpUrl) -> str:
 class ModelSpec(Strict):
     """One model. Latency is the usual time to a whole short answer; the context window counts prompt and answer.
 
-    `unsupported_parameters` are taken out of a request before this model is called, because the provider would refuse
-    it for them (sampling parameters of reasoning models, for example).
+    `parallel_requests` says how many a local model answers at once, all replicas together: more in flight make it
+    slower in the eyes of the router. `unsupported_parameters` are taken out of a request before this model is called,
+    because the provider would refuse it for them (sampling parameters of reasoning models, for example).
     """
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
@@ -48,6 +49,7 @@ class ModelSpec(Strict):
     quality_tier: QualityTier
     strengths: frozenset[Domain] = frozenset()
     expected_latency_ms: Annotated[int, Field(gt=0)]
+    parallel_requests: Annotated[int, Field(gt=0)] | None = None
     allowed_tiers: Annotated[frozenset[Tier], Field(min_length=1)] = frozenset(Tier)
 
     @model_validator(mode="after")
@@ -56,6 +58,8 @@ class ModelSpec(Strict):
             raise ValueError('the id "auto" means: let the router choose; give the model another id')
         if self.provider is Provider.OPENAI_COMPATIBLE and self.base_url is None:
             raise ValueError("an openai-compatible model needs base_url, for example http://127.0.0.1:8001/v1")
+        if self.provider is not Provider.LOCAL and self.parallel_requests is not None:
+            raise ValueError("parallel_requests is for local models: the queue of a provider is not known")
         if self.provider is Provider.LOCAL and (self.base_url or self.key_variable):
             raise ValueError("a local model has neither base_url nor key_variable")
         return self

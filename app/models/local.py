@@ -18,7 +18,11 @@ class LocalBackend(Protocol):
         """Why no local model can be called now; None when they can."""
         ...
 
-    def chat(self, body: bytes) -> AsyncGenerator[bytes, None]:
+    def in_flight(self, model: str) -> int:
+        """Calls to the local model of this `upstream_name` that have not ended, from this process."""
+        ...
+
+    def chat(self, model: str, body: bytes) -> AsyncGenerator[bytes, None]:
         """One item, or with `stream: true` one a chunk, then `[DONE]`. Closing it stops the engine's work.
 
         Raises UpstreamError.
@@ -36,7 +40,9 @@ class LocalClient:
     async def complete(self, prompt: Prompt) -> Completion:
         parameters = accepted(self._spec, prompt)
         parameters.pop("stream_options", None)
-        async with aclosing(self._backend.chat(self._body(prompt, parameters, stream=False))) as items:
+        async with aclosing(
+            self._backend.chat(self._spec.upstream_name, self._body(prompt, parameters, stream=False))
+        ) as items:
             async for item in items:
                 return read_completion(self._spec, item)
         raise invalid_answer(self._spec, "is empty")
@@ -45,7 +51,9 @@ class LocalClient:
         options = stream_options(self._spec, prompt)
         parameters = accepted(self._spec, prompt) | {"stream_options": {**options, "include_usage": True}}
         reader = ChunkReader(self._spec, usage_wanted=bool(options.get("include_usage")))
-        async with aclosing(self._backend.chat(self._body(prompt, parameters, stream=True))) as items:
+        async with aclosing(
+            self._backend.chat(self._spec.upstream_name, self._body(prompt, parameters, stream=True))
+        ) as items:
             async for item in items:
                 if chunk := reader.read(item):
                     yield chunk

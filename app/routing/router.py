@@ -11,10 +11,11 @@ from app.ask import AUTO, Ask
 from app.domain import Capability, Decision, Query, Skip, Stage
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
+from app.models.latencies import Latencies
 from app.observability.stages import Stages
-from app.routing.decide import DecisionRequest, QuickDecider
-from app.routing.evidence import Hint
 from app.routing.features import TextFeaturesReader
+from app.routing.quick import QuickDecider
+from app.routing.scored import DecisionRequest
 from app.routing.tokens import TokenCounter
 from app.routing.weights import Policy
 
@@ -50,10 +51,12 @@ class Router:
         quick: QuickDecider,
         engine: Callable[[DecisionRequest], Awaitable[Decision]] | None,
         unavailable: Callable[[], Mapping[str, str]],
+        latencies: Latencies,
     ) -> None:
         self.catalogue = catalogue
         self.policy: Policy | None = None
         self.unavailable = unavailable
+        self.latencies = latencies
         self.classifier = ClassifierStatus()
         self._features = features
         self._tokens = tokens
@@ -69,15 +72,16 @@ class Router:
         return query, decision
 
     async def _choose(self, query: Query) -> Decision:
-        policy, unavailable = self.policy, self.unavailable()
+        policy = self.policy
         if policy is None:
             raise ConfigError("the routing policy is missing: give the deployment Ingress a user_config")
+        request = DecisionRequest(query, self.unavailable(), latency_ms=self.latencies.expected_ms())
         if query.model != AUTO:
-            return self._quick.requested(query, unavailable, policy)
-        quick = self._quick.by_rule(query, unavailable, policy)
+            return self._quick.requested(request, policy)
+        quick = self._quick.by_rule(request, policy)
         if isinstance(quick, Decision):
             return quick
-        decision = await self._score(query, unavailable, quick, policy)
+        decision = await self._score(replace(request, hint=quick), policy)
         self.classifier = self.classifier.after(decision)
         return decision
 
@@ -107,9 +111,8 @@ class Router:
             limits=ask.limits,
         )
 
-    async def _score(self, query: Query, unavailable: Mapping[str, str], hint: Hint | None, policy: Policy) -> Decision:
+    async def _score(self, request: DecisionRequest, policy: Policy) -> Decision:
         """The DecisionEngine's choice; the text features' alone when it is off, late or broken."""
-        request = DecisionRequest(query, unavailable, hint)
         if self._engine is None:
             return self._quick.by_text(request, policy, Skip.OFF)
         try:

@@ -1,73 +1,78 @@
-"""The multi-factor score: quality, cost, latency and hints, weighed for the user's tier."""
+"""The multi-factor score: quality, cost, latency and hints, weighed for the user's tier; and the choice it leads to."""
 
 from collections.abc import Sequence
-from math import exp
+from dataclasses import dataclass
+from hashlib import blake2b
 
-from app.domain import Candidate, Domain, Prediction, Query
-from app.models.catalogue import ModelSpec
+import numpy as np
+
+from app.domain import Candidate, Prediction, Query
 from app.models.pricing import expected_cost_usd
-from app.routing.evidence import Evidence, Hint
-from app.routing.weights import Policy, Weights
+from app.routing import choice
+from app.routing.estimates import Estimate, support
+from app.routing.evidence import Hint
+from app.routing.weights import Exploration, Policy
 
-NEUTRAL = 0.5  # what an unknown factor counts as: neither for nor against
 
+def rank(query: Query, found: Sequence[Estimate], policy: Policy, hint: Hint | None = None) -> tuple[Candidate, ...]:
+    """Candidates, best first, see `choice.score` and `choice.order`. Equal ones keep the order of the catalogue.
 
-def rank(
-    query: Query, specs: Sequence[ModelSpec], policy: Policy, evidence: Evidence, hint: Hint | None = None
-) -> tuple[Candidate, ...]:
-    """Candidates, best first. Equal scores keep the order of the catalogue.
-
-    score = sum(w_f * v_f) / sum(w_f) over the factors f, with each value v_f in 0..1, higher is better. Cost and
-    latency are min-max normalised over `specs`, so that only the differences between eligible models count.
+    Each factor is normalised over the estimates, so that only the differences between eligible models count.
     """
-    output_tokens = query.max_output_tokens or policy.expected_output_tokens
-    output_tokens = min(output_tokens, policy.expected_output_tokens)
-    costs = [expected_cost_usd(spec.prices_usd_per_million, query.tokens, output_tokens) for spec in specs]
-    cheapness = _lower_is_better(costs)
-    speed = _lower_is_better([spec.expected_latency_ms for spec in specs])
-    domain = domain_of(query, evidence, policy)
-    weights = policy.weights[query.tier]
-    candidates = []
-    for i, spec in enumerate(specs):
-        factors: dict[str, float | None] = {
-            "quality": quality(query, spec, policy, evidence, domain),
-            "cost": cheapness[i],
-            "latency": speed[i],
-        }
-        if hint is not None:
-            factors["hint"] = 1.0 if spec.id in hint.models else 0.0
-        candidates.append(Candidate(spec.id, _weighted(factors, weights), factors, costs[i]))
-    return tuple(sorted(candidates, key=lambda candidate: -candidate.score))
+    quality = np.array([estimate.quality for estimate in found])
+    costs = np.array([np.nan if estimate.cost_usd is None else estimate.cost_usd for estimate in found])
+    factors = {
+        "quality": quality,
+        "cost": choice.cheapness(costs, _usual_spread_usd(found, policy)),
+        "latency": choice.lower_is_better(np.array([estimate.latency_ms for estimate in found])),
+    }
+    if hint is not None:
+        factors["hint"] = np.array([float(estimate.spec.id in hint.models) for estimate in found])
+    score = choice.score(factors, policy.weights[query.tier])
+    best_first = choice.order(score[None], quality[None], costs[None], floor_of(query, policy))[0]
+    return tuple(
+        Candidate(
+            model=found[at].spec.id,
+            score=float(score[at]),
+            factors={name: None if np.isnan(values[at]) else float(values[at]) for name, values in factors.items()},
+            cost_usd=found[at].cost_usd,
+            latency_ms=found[at].latency_ms,
+        )
+        for at in best_first.tolist()
+    )
 
 
-def quality(query: Query, spec: ModelSpec, policy: Policy, evidence: Evidence, domain: Domain) -> float:
-    """P(`spec` answers this query well).
+def floor_of(query: Query, policy: Policy) -> float:
+    """The quality floor of this query: the caller's, else that of his tier; 0 for none."""
+    asked = query.limits.quality_floor
+    return policy.weights[query.tier].quality_floor if asked is None else asked
 
-    support * P(success) + (1 - support) * prior for a model that the classifier knows: where its outcomes cover few
-    such queries, its tier says more. The prior alone for others, see QualityPrior, with the predicted difficulty as
-    complexity; without a prediction, with the text's complexity.
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """`candidates` in the order in which they are asked; `propensity` is that of the first, above 0 to 1."""
+
+    candidates: tuple[Candidate, ...]
+    propensity: float
+    explored: bool = False
+
+
+def explore(candidates: tuple[Candidate, ...], exploration: Exploration, request_id: str) -> Explored:
+    """Epsilon-greedy over near-ties: with probability `share`, one of those whose score is within `margin` of the best.
+
+    Each is as likely as the other then, the best too, so its propensity is 1 - share + share / k of k near-ties, and
+    that of another share / k. The request's id is the die: a request that is asked again comes out the same.
     """
-    prediction = evidence.prediction
-    text_complexity = query.features.complexity if query.features else NEUTRAL
-    complexity = prediction.complexity if prediction else text_complexity
-    prior = policy.quality_prior
-    skill = prior.skill[spec.quality_tier] + (prior.strength_bonus if domain in spec.strengths else 0.0)
-    expected = 1 / (1 + exp(-(skill - complexity) / prior.softness))
-    if prediction is None or spec.id not in prediction.success:
-        return expected
-    support = _support(prediction, spec.id)
-    return support * prediction.success[spec.id] + (1 - support) * expected
-
-
-def domain_of(query: Query, evidence: Evidence, policy: Policy) -> Domain:
-    """The classifier's domain, else that of the text signals when they say one, else the embedding's nearest."""
-    if evidence.prediction is not None:
-        return evidence.prediction.domain
-    text_domain = query.features.domain if query.features else Domain.GENERAL
-    if text_domain is not Domain.GENERAL or evidence.embedding is None:
-        return text_domain
-    domain, similarity = max(evidence.embedding.domains.items(), key=lambda item: item[1])
-    return domain if similarity >= policy.domain_similarity_floor else Domain.GENERAL
+    near = [item for item in candidates if item.score >= candidates[0].score - exploration.margin]
+    if len(near) < 2 or exploration.share <= 0:
+        return Explored(candidates, 1.0)
+    part = exploration.share / len(near)
+    drawn = int.from_bytes(blake2b(request_id.encode("utf-8", "replace"), digest_size=8).digest()) / 2**64
+    chosen = near[int(drawn / part)] if drawn < exploration.share else near[0]
+    if chosen is candidates[0]:
+        return Explored(candidates, 1 - exploration.share + part)
+    rest = tuple(item for item in candidates if item is not chosen)
+    return Explored((chosen, *rest), part, explored=True)
 
 
 def confidence(candidates: Sequence[Candidate], policy: Policy, prediction: Prediction | None = None) -> float:
@@ -86,24 +91,12 @@ def confidence(candidates: Sequence[Candidate], policy: Policy, prediction: Pred
 def _trust(prediction: Prediction | None, *models: str) -> float:
     if prediction is None or not any(model in prediction.success for model in models):
         return 1.0
-    return sum(_support(prediction, model) for model in models) / len(models)
+    return sum(support(prediction, model) for model in models) / len(models)
 
 
-def _support(prediction: Prediction, model: str) -> float:
-    """How far the classifier's figure for `model` can be trusted, 0 to 1; 1 where it does not say."""
-    return prediction.support.get(model, 1.0) if model in prediction.success else NEUTRAL
-
-
-def _lower_is_better(values: Sequence[float | None]) -> list[float | None]:
-    """Min-max over the known values: the lowest becomes 1, the highest 0; all 1 when there is no spread."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return [None] * len(values)
-    low, spread = min(known), max(known) - min(known)
-    return [None if v is None else 1.0 if spread == 0 else 1 - (v - low) / spread for v in values]
-
-
-def _weighted(factors: dict[str, float | None], weights: Weights) -> float:
-    shares = {name: getattr(weights, name) for name in factors}
-    total = sum(shares[name] * (NEUTRAL if value is None else value) for name, value in factors.items())
-    return float(total / sum(shares.values()))
+def _usual_spread_usd(found: Sequence[Estimate], policy: Policy) -> float:
+    """What the dearest of the models costs more than the cheapest for a query and an answer of usual length."""
+    tokens = policy.expected_input_tokens, policy.expected_output_tokens
+    costs = [expected_cost_usd(estimate.spec.prices_usd_per_million, *tokens) for estimate in found]
+    known = [cost for cost in costs if cost is not None]
+    return max(known) - min(known) if known else 0.0

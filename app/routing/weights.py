@@ -51,7 +51,7 @@ class QualityPrior(Strict):
 
 
 class Exploration(Strict):
-    """Of decisions with near-ties, candidates whose score is within `margin` of the best, this share tries one of them."""
+    """Of decisions with near-ties, scores within `margin` of the best, the `share` that tries any one of them."""
 
     share: Share
     margin: Share
@@ -68,6 +68,7 @@ class Policy(Strict):
     quality_prior: QualityPrior
     prior_strength: Positive
     exploration: Exploration
+    expected_input_tokens: Annotated[int, Field(gt=0)]
     expected_output_tokens: Annotated[int, Field(gt=0)]
     full_confidence_margin: Positive
     domain_similarity_floor: Share

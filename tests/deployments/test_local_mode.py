@@ -14,7 +14,7 @@ from app.domain import Capability, Cause, Domain, Query, Skip, Stage, TextFeatur
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
 from app.paths import project_path
-from app.routing.decide import DecisionRequest
+from app.routing.scored import DecisionRequest
 from deployments.args import RouterArgs
 from deployments.classifier import Classifier
 from deployments.decision_engine import DecisionEngine

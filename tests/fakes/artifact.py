@@ -37,6 +37,7 @@ def make_artifact(
     difficulty: float = 0.4,
     domain: Domain = Domain.SCIENCE,
     version: str = "fake-1",
+    tokens: float = 100.0,
     fixed_lines: int | None = None,
     **manifest: Any,
 ) -> Path:
@@ -48,6 +49,7 @@ def make_artifact(
         "domain": np.array([SURE if each is domain else 0.0 for each in Domain]),
         "success": _logits([*success.values()]),
         "support": _logits([support] * len(success)),
+        "length": np.full(len(success), log(tokens)),
     }
     save(_graph(biases, fixed_lines or "n"), folder / GRAPH)
     _write_manifest(folder, {**FITTING, "version": version, "models": list(success), **manifest})
@@ -76,7 +78,7 @@ def _graph(biases: Mapping[str, Floats], lines: int | str) -> Any:
         weights += [numpy_helper.from_array(layer.astype(np.float32), f"{name}.w")]
         weights += [numpy_helper.from_array(bias.astype(np.float32), f"{name}.b")]
         nodes.append(helper.make_node("Gemm", ["all", f"{name}.w", f"{name}.b"], [f"{name}.logits"]))
-        shape = "Softmax" if name in ("complexity", "domain") else "Sigmoid"
+        shape = {"complexity": "Softmax", "domain": "Softmax", "length": "Exp"}.get(name, "Sigmoid")
         nodes.append(helper.make_node(shape, [f"{name}.logits"], [name]))
         outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [lines, len(bias)]))
     inputs = [

@@ -11,11 +11,15 @@ class FakeLocalBackend:
     def __init__(self, reason: str | None = None) -> None:
         self.reason = reason
         self.bodies: list[dict[str, object]] = []
+        self.calls = 0
 
     def unavailable(self) -> str | None:
         return self.reason
 
-    async def chat(self, body: bytes) -> AsyncGenerator[bytes, None]:
+    def in_flight(self, model: str) -> int:  # noqa: ARG002
+        return self.calls
+
+    async def chat(self, model: str, body: bytes) -> AsyncGenerator[bytes, None]:  # noqa: ARG002
         asked = orjson.loads(body)
         self.bodies.append(asked)
         if not asked["stream"]:

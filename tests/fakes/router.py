@@ -23,15 +23,18 @@ from app.models.breaker import Breakers
 from app.models.catalogue import Catalogue, ModelSpec
 from app.models.clients import build_clients
 from app.models.fallback import FallbackChain
+from app.models.latencies import Latencies
 from app.models.openai import open_session
 from app.observability.metrics import Metrics
 from app.observability.tracing import NoTracer, Tracer
 from app.paths import project_path
 from app.recording import Recording
-from app.routing.decide import Classifier, DecisionEngine, DecisionRequest, Embedder, QuickDecider
+from app.routing.decide import Classifier, DecisionEngine, Embedder
 from app.routing.features import TextFeaturesReader
+from app.routing.quick import QuickDecider
 from app.routing.router import Router
 from app.routing.rules import RuleBook
+from app.routing.scored import DecisionRequest
 from app.routing.tokens import TokenCounter
 from app.routing.weights import Policy
 from app.storage.store import Store, StoreSettings
@@ -120,6 +123,7 @@ def make_router(
         quick=QuickDecider(models, RuleBook.read(project_path("configs/rules.yaml"), models)),
         engine=decide if embedder else None,
         unavailable=Availability(models, KEYS, local, breakers).unavailable,
+        latencies=Latencies(models, local.in_flight),
     )
     router.policy = shipped_policy()
     return router

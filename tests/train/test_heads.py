@@ -8,6 +8,7 @@ from app.classifier.inputs import TEXT_INPUTS
 from train.basis import Basis
 from train.features import Features
 from train.heads import COVERED, Heads, Prior
+from train.lengths import Lengths
 from train.rows import ModelOutcome, Row
 from train.targets import targets
 
@@ -19,13 +20,13 @@ TARGETS = targets(ROWS, ["x", "y"])
 BASIS = Basis.fit(KNOWN, ["s"] * 40, seed=0)
 
 
-def heads(bias: dict[str, float], prior: Prior | None = None) -> Heads:
+def heads(bias: dict[str, float], prior: Prior | None = None, lengths: Lengths | None = None) -> Heads:
     columns = TARGETS.values.shape[1]
     biases = torch.zeros(columns)
     for name, value in bias.items():
         biases[slice(*TARGETS.spans[name])] = value
     weight = torch.zeros(BASIS.whitening.shape[1], columns)
-    return Heads(BASIS, TARGETS, weight, biases, prior or Prior.none(2))
+    return Heads(BASIS, TARGETS, weight, biases, prior or Prior.none(2), lengths or Lengths.none(len(weight), 2))
 
 
 def logit(share: float) -> float:

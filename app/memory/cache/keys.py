@@ -73,7 +73,8 @@ def cacheable(prompt: Prompt) -> bool:
 
 
 def exact_key(prompt: Prompt, *, model: str, tier: Tier, tenant: str) -> CacheKey | None:
-    """None for a prompt that is not to be cached. `model` is what was requested: an id, or "auto".
+    """None for a prompt that is not to be cached. `model` is what was requested: an id, or "auto", and the quality
+    floor.
 
     The tier belongs to the key: it decides which models may answer.
     """

@@ -60,7 +60,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no manifest": (lambda f: (f / MANIFEST).unlink(), "manifest.json: cannot be read"),
     "no graph": (lambda f: (f / GRAPH).unlink(), "heads.int8.onnx: cannot be read"),
     "manifest is no JSON": (lambda f: (f / MANIFEST).write_text("{"), "manifest.json: the file: Invalid JSON"),
-    "manifest of another format": (lambda f: rewrite(f, format=2), "manifest.json: format"),
+    "manifest of another format": (lambda f: rewrite(f, format=1), "manifest.json: format"),
     "unknown field": (lambda f: rewrite(f, colour="red"), "manifest.json: colour"),
     "another encoder": (lambda f: rewrite(f, encoder="other"), "encoder is other, this router has all-MiniLM-L6-v2"),
     "other text inputs": (lambda f: rewrite(f, text_inputs=9), "text_inputs is 9, this router has 38"),
@@ -69,7 +69,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a wrong hash": (cut_off, "heads.int8.onnx: its sha256 is not that of manifest.json"),
     "a graph that is garbage": (garbage, "heads.int8.onnx: is no graph that can be run"),
     "more models than columns": (lambda f: rewrite(f, models=["a", "b", "c"]), r"success has shape \(1, 2\)"),
-    "figures that are no numbers": (not_a_number, "success has shape .* or values that are not from 0 to 1"),
+    "figures that are no numbers": (not_a_number, "success has shape .* or values out of range"),
     "a graph for two queries only": (fixed_length, "does not take this router's inputs"),
 }
 

@@ -21,9 +21,11 @@ from app.domain import (
 )
 from app.errors import ConfigError, ContextTooLong, NoModelAvailable, NotEligible, UnknownModel
 from app.paths import project_path
-from app.routing.decide import DecisionEngine, DecisionRequest, QuickDecider
+from app.routing.decide import DecisionEngine
 from app.routing.eligibility import split
+from app.routing.quick import QuickDecider
 from app.routing.rules import RuleBook
+from app.routing.scored import DecisionRequest
 from app.routing.weights import Policy
 from tests.fakes.router import catalogue, shipped_policy
 
