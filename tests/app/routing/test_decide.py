@@ -93,7 +93,7 @@ def test_nobody_left_says_why_and_when_to_come_back() -> None:
 
 def test_a_certain_rule_puts_its_models_first_and_keeps_the_others_as_fallbacks() -> None:
     asked = replace(QUERY, text="hello")
-    decision = quick().by_rule(asked, {}, POLICY)
+    decision = quick().by_rule(DecisionRequest(asked, {}), POLICY)
     assert isinstance(decision, Decision)
     assert (decision.cause, decision.rule, decision.model) == (Cause.RULE, "greeting", "small")
     assert {candidate.model for candidate in decision.candidates} == MODELS.models.keys()
@@ -101,13 +101,13 @@ def test_a_certain_rule_puts_its_models_first_and_keeps_the_others_as_fallbacks(
 
 
 def test_a_rule_whose_models_are_not_eligible_is_passed_over() -> None:
-    decision = quick().by_rule(replace(QUERY, text="hello"), {"small": "loading"}, POLICY)
+    decision = quick().by_rule(DecisionRequest(replace(QUERY, text="hello"), {"small": "loading"}), POLICY)
     assert not isinstance(decision, Decision)
 
 
 def test_a_model_that_nobody_knows_is_named_with_those_that_are() -> None:
     with pytest.raises(UnknownModel, match="known: auto, small, medium"):
-        quick().requested(replace(QUERY, model="nope"), {}, POLICY)
+        quick().requested(DecisionRequest(replace(QUERY, model="nope"), {}), POLICY)
 
 
 class Extractor:
