@@ -11,6 +11,7 @@ RouterError                       status  code
 ├── NoModelAvailable                503   no_model_available        carries Retry-After
 ├── MetricsUnavailable              503   metrics_unavailable
 ├── StorageUnavailable              503   storage_unavailable       the database is down, slow or locked; may pass
+├── MemoryUnavailable             503   memory_unavailable        the memory of outcomes is down; may pass
 └── UpstreamError                   502   upstream_error
     ├── UpstreamRejected            400   upstream_rejected         the provider calls the request invalid
     ├── UpstreamUnauthorized        502   upstream_unauthorized     our key, not the caller's
@@ -83,6 +84,11 @@ class MetricsUnavailable(RouterError):
 class StorageUnavailable(RouterError):
     status = 503
     code = "storage_unavailable"
+
+
+class MemoryUnavailable(RouterError):
+    status = 503
+    code = "memory_unavailable"
 
 
 class UpstreamError(RouterError):
