@@ -37,6 +37,11 @@ def costs(rows: Sequence[Row], models: Sequence[str]) -> Matrix:
     return _matrix(rows, models, lambda outcome: outcome.cost_usd)
 
 
+def input_tokens(rows: Sequence[Row], models: Sequence[str]) -> Matrix:
+    """Shape (rows, models), tokens of the prompt as each model counts them, NaN where they are not known."""
+    return _matrix(rows, models, lambda outcome: outcome.in_tokens)
+
+
 def output_tokens(rows: Sequence[Row], models: Sequence[str]) -> Matrix:
     """Shape (rows, models), tokens of the answer, NaN where they are not known."""
     return _matrix(rows, models, lambda outcome: outcome.out_tokens)
