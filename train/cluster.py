@@ -17,10 +17,11 @@ TOKEN = "~/.ray/auth_token"
 
 
 @contextmanager
-def cluster(cpus: float, gpus: float = 0.0) -> Iterator[None]:
+def cluster(cpus: float, gpus: float = 0.0, *, options: str = "--workers or --cpus-per-worker") -> Iterator[None]:
     """Joins RAY_ADDRESS, else a cluster that runs on this machine, else starts one for the time being.
 
-    `cpus` and `gpus` are what training books in all. Raises ConfigError when the cluster has not as many.
+    `cpus` and `gpus` are what training books in all. Raises ConfigError, naming the `options` that book them, when the
+    cluster has not as many.
     """
     if (Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or TOKEN)).expanduser().is_file():
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # before Ray is imported, which chooses then
@@ -37,7 +38,7 @@ def cluster(cpus: float, gpus: float = 0.0) -> Iterator[None]:
             if wanted > total.get(name, 0.0):
                 raise ConfigError(
                     f"training wants {wanted:g} {name} in all, the cluster has {total.get(name, 0.0):g}; "
-                    "lower --workers or --cpus-per-worker"
+                    f"lower {options}"
                 )
         yield
     finally:

@@ -72,7 +72,7 @@ class Traffic:
     def __len__(self) -> int:
         return len(self.quality)
 
-    def __getitem__(self, lines: Indices | Bools) -> Self:
+    def __getitem__(self, lines: Indices | Bools | slice) -> Self:
         at = np.arange(len(self))[lines]
         names = ("eligible", "quality", "cost_usd", "latency_ms", "latency", "hint", "domain", "order", "outcomes")
         return replace(
