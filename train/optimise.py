@@ -23,6 +23,7 @@ from train.targets import Head, Kind
 
 PENALTIES = (0.1, 0.3, 1.0, 3.0)  # times |weights|^2 / 2, against the sum of the losses
 STEPS, CHECK_EVERY, PATIENCE = 100, 5, 3
+REPORT_EVERY = 20  # steps: Ray Train takes up to two seconds for a checkpoint
 ENOUGH = 2e-4  # of the objective, over CHECK_EVERY steps: less is no progress
 HARDLY_WORSE = 1.03  # found on folds of the shared data: AIQ rises by up to 0.01
 CHECKPOINT = "heads.pt"
@@ -77,7 +78,7 @@ def train_heads(config: dict[str, Any]) -> None:
     `config`: `heads`; `arrays`, a list of one reference to `hidden` (n, r), `values` (n, k), `rows` (n,) and `held_out`
     (n,), true for validation rows; `threads`, `seed`.
     """
-    logging.getLogger("ray.train").setLevel(logging.WARNING)  # it tells of each checkpoint
+    _quiet()
     torch.manual_seed(config["seed"])
     torch.set_num_threads(config["threads"])
     device = ray.train.torch.get_device()
@@ -89,6 +90,13 @@ def train_heads(config: dict[str, Any]) -> None:
         data = {name: array[lines] for name, array in arrays.items()}
         check = {name: array[held_out] for name, array in arrays.items()}
         _Phase(phase, config["heads"], data, check, state).run()
+
+
+def _quiet() -> None:
+    """Ray Train tells of each checkpoint, by loggers named after its files."""
+    for name in list(logging.root.manager.loggerDict):
+        if "ray/train" in name or name.startswith("ray.train"):
+            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class _Phase:
@@ -132,7 +140,8 @@ class _Phase:
                 shown = ", ".join(f"{name} {value:.1f}" for name, value in figures.items())
                 bar.set_description(f"{self._name}: {shown}")
                 bar.update(CHECK_EVERY)
-            self._report(figures)
+            if self._done % REPORT_EVERY == 0:
+                self._report(figures)
         if bar is not None:
             bar.close()
 
