@@ -1,4 +1,4 @@
-"""What is made known of a request: a log event, metrics, and a row in storage, from one place."""
+"""What is made known of a request: a log event, metrics, a row in storage, and a memory, from one place."""
 
 import asyncio
 from dataclasses import asdict, dataclass, field
@@ -7,7 +7,8 @@ from time import perf_counter
 from typing import Any
 
 from app.ask import Ask
-from app.domain import Decision, Query, Stage, Usage
+from app.completion import Usage
+from app.domain import Decision, Query, Stage
 from app.errors import RouterError
 from app.models.catalogue import Prices
 from app.models.fallback import Attempt
@@ -16,6 +17,7 @@ from app.observability import events
 from app.observability.labels import Endpoint, StageName
 from app.observability.metrics import Metrics
 from app.observability.stages import Stages
+from app.remembering import Remembering
 from app.storage.recorder import Recorder
 from app.storage.records import DecisionRecord, OutcomeRecord
 from app.storage.text_policy import TextPolicy
@@ -59,9 +61,12 @@ class Request:
 class Recording:
     """One per ingress replica. `strongest`: the prices of the model that savings are measured against."""
 
-    def __init__(self, metrics: Metrics, recorder: Recorder, text: TextPolicy, strongest: Prices) -> None:
+    def __init__(
+        self, metrics: Metrics, recorder: Recorder, remembering: Remembering, text: TextPolicy, strongest: Prices
+    ) -> None:
         self._metrics = metrics
         self._recorder = recorder
+        self._remembering = remembering
         self._text = text
         self._strongest = strongest
         self.keeps_text = text is not TextPolicy.OFF
@@ -82,6 +87,7 @@ class Recording:
         given = request.ask.client_request_id
         events.decided(request.query, request.decision, request.elapsed_ms(), given)
         self._metrics.decided(request.decision)
+        self._remembering.decided(request.decision)
         for stage in DECISION_STAGES & request.stages.ms.keys():
             self._metrics.stage(stage, request.stages.ms[stage] / 1000)
 
@@ -111,7 +117,9 @@ class Recording:
             self._metrics.failed(decision.model, endpoint, outcome.latency_ms / 1000, outcome.error)
         if outcome.first_token_ms is not None and outcome.model is not None:
             self._metrics.first_token(outcome.model, outcome.first_token_ms / 1000)
-        self._recorder.finished(self._outcome_record(request, outcome))
+        record = self._outcome_record(request, outcome)
+        self._recorder.finished(record)
+        self._remembering.ended(request.query.user_id, decision, record)
 
     def show_spool(self) -> None:
         """As it is now: it may change while no request comes."""

@@ -30,8 +30,10 @@ class Settings(BaseModel):
     database_url: str = "sqlite:///data/llm-router.db"
     store_text: TextPolicy = TextPolicy.FULL
     redis_url: str | None = None
+    chroma_url: str | None = None
     enable_caching: bool = True
     enable_ml_routing: bool = True
+    enable_rag_routing: bool = True
     request_timeout: Annotated[float, Field(gt=0, le=3600, description="seconds")] = 120.0
     max_retries: Annotated[int, Field(ge=0, le=10)] = 1
     circuit_breaker_threshold: Annotated[int, Field(ge=1, le=1000)] = 5

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from app.memory.cache.build import CacheConfig
+from app.memory.history.config import MemoryConfig
 from app.strict import Strict
 
 
@@ -31,6 +32,7 @@ class RouterArgs(Strict):
     classifier_threads: Annotated[int, Field(ge=1, le=64)] = 1
     storage: StorageArgs = StorageArgs()
     cache: CacheConfig = CacheConfig()
+    memory: MemoryConfig = MemoryConfig()
 
 
 class LoraAdapter(Strict):

@@ -28,11 +28,11 @@ from deployments.args import LlamaArgs, RouterArgs
 ROUTER, LLAMA = "deployments.graph:router", "deployments.graph:llama"
 ARGS: dict[str, type[BaseModel]] = {ROUTER: RouterArgs, LLAMA: LlamaArgs}
 DEPLOYMENTS = {
-    ROUTER: ("Ingress", "DecisionEngine", "FeatureExtractor", "Classifier", "MetricsKeeper"),
+    ROUTER: ("Ingress", "DecisionEngine", "FeatureExtractor", "Classifier", "Retriever", "MetricsKeeper"),
     LLAMA: ("Llama",),
 }
 WITH_POLICY = ("Ingress", "DecisionEngine")
-CLASSIFIER = "Classifier"
+CLASSIFIER, RETRIEVER = "Classifier", "Retriever"
 
 
 def check(path: Path) -> dict[str, Any]:
@@ -141,6 +141,17 @@ def _deployment_faults(place: str, name: str, deployment: dict[str, Any], known:
             read_manifest(ClassifierConfig.read(deployment["user_config"], f"{place}.user_config").folder)
     except ConfigError as error:
         yield error.message
+    if name == RETRIEVER:
+        yield from _writer_faults(place, deployment)
+
+
+def _writer_faults(place: str, deployment: dict[str, Any]) -> Iterator[str]:
+    """Chroma on disk has one writer. Serve's "auto" means autoscaling."""
+    autoscaling = deployment.get("autoscaling_config")
+    several = deployment.get("num_replicas") not in (None, 1)
+    several |= isinstance(autoscaling, dict) and autoscaling.get("max_replicas", 1) != 1
+    if several and read_settings().chroma_url is None:
+        yield f"{place}: more than one replica needs a Chroma server: set CHROMA_URL, or num_replicas to 1"
 
 
 def _check_files(args: RouterArgs) -> None:

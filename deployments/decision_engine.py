@@ -6,7 +6,7 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle
 
 from app.classifier.inputs import Reading
-from app.domain import Decision, Embedding, Prediction, Query
+from app.domain import Decision, Embedding, Prediction, Query, Skip
 from app.errors import ConfigError
 from app.models.catalogue import Catalogue
 from app.observability import logging
@@ -17,6 +17,7 @@ from app.routing.weights import Policy
 from app.settings import read_settings
 from deployments.handles import answer_of
 from deployments.metrics import Measured
+from deployments.retriever_handle import RetrieverHandle
 
 logger = std_logging.getLogger(__name__)
 
@@ -48,19 +49,32 @@ class DecisionEngine(Measured):
     """The deployment around the class of the same name in app/routing."""
 
     def __init__(
-        self, catalogue: Catalogue, extractor: DeploymentHandle[Any], classifier: DeploymentHandle[Any]
+        self,
+        catalogue: Catalogue,
+        extractor: DeploymentHandle[Any],
+        classifier: DeploymentHandle[Any],
+        retriever: DeploymentHandle[Any],
     ) -> None:
-        logging.configure(read_settings())
+        settings = read_settings()
+        logging.configure(settings)
         self._catalogue = catalogue
         self._extractor = ExtractorHandle(extractor)
         self._classifier = ClassifierHandle(classifier)
+        self._memory = RetrieverHandle(retriever) if settings.enable_rag_routing else None
         self._engine: Engine | None = None
         self.metrics = Metrics()
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         policy = reload_policy("DecisionEngine", user_config, self._engine.policy if self._engine else None)
         if self._engine is None:
-            self._engine = Engine(self._catalogue, policy, embedder=self._extractor, classifier=self._classifier)
+            self._engine = Engine(
+                self._catalogue,
+                policy,
+                embedder=self._extractor,
+                classifier=self._classifier,
+                memory=self._memory,
+                without_memory=Skip.OFF,
+            )
         self._engine.policy = policy
 
     async def decide(self, requests: list[DecisionRequest]) -> list[Decision]:

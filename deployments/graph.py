@@ -19,21 +19,23 @@ CPU_SHARE = 0.1  # what each deployment books with the scheduler: two cores have
 
 
 def router(args: dict[str, Any]) -> Application:
-    """Ingress -> DecisionEngine -> FeatureExtractor, Classifier. The MetricsKeeper asks all of them."""
+    """Ingress -> DecisionEngine -> FeatureExtractor, Classifier, Retriever. The MetricsKeeper asks all of them."""
     from deployments.classifier import Classifier
     from deployments.decision_engine import DecisionEngine
     from deployments.feature_extractor import FeatureExtractor
     from deployments.ingress import Ingress
     from deployments.metrics import MetricsKeeper
+    from deployments.retriever import Retriever
 
     checked = _checked("router", args, RouterArgs)
     catalogue = Catalogue.read(project_path(checked.catalogue))  # once: all replicas have to know the same models
     small = serve.deployment(ray_actor_options={"num_cpus": CPU_SHARE})
     extractor = small(FeatureExtractor).bind(checked)
     classifier = small(Classifier).bind(checked)
-    engine = small(DecisionEngine).bind(catalogue, extractor, classifier)
-    keeper = small(MetricsKeeper).bind(["Ingress", "DecisionEngine", "FeatureExtractor", "Classifier"])
-    return small(Ingress).bind(checked, catalogue, engine, keeper)
+    retriever = small(Retriever).bind(checked)
+    engine = small(DecisionEngine).bind(catalogue, extractor, classifier, retriever)
+    keeper = small(MetricsKeeper).bind(["Ingress", "DecisionEngine", "FeatureExtractor", "Classifier", "Retriever"])
+    return small(Ingress).bind(checked, catalogue, engine, retriever, keeper)
 
 
 def llama(args: dict[str, Any]) -> Application:

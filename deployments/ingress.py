@@ -20,6 +20,7 @@ from app.errors import MetricsUnavailable
 from app.memory.cache.answers import AnswerCache
 from app.memory.cache.build import open_caches
 from app.memory.cache.guard_words import GuardConfig
+from app.memory.history.feed import MemoryFeed
 from app.models.availability import Availability
 from app.models.breaker import Breakers
 from app.models.catalogue import Catalogue
@@ -30,10 +31,12 @@ from app.models.latencies import Latencies
 from app.models.openai import open_session
 from app.observability import logging
 from app.observability.exposition import Snapshot
+from app.observability.memory_metrics import MemoryMetrics
 from app.observability.metrics import Metrics
 from app.observability.tracing import Tracer, build_tracer
 from app.paths import project_path
 from app.recording import Recording
+from app.remembering import Remembering
 from app.routing.features import TextFeaturesConfig, TextFeaturesReader
 from app.routing.quick import QuickDecider
 from app.routing.router import Router
@@ -50,6 +53,7 @@ from deployments.handles import answer_of
 from deployments.llama_backend import LlamaBackend
 from deployments.metrics import Measured
 from deployments.request_ids import BehindServe
+from deployments.retriever_handle import RetrieverHandle
 
 MAX_BATCH = 32
 CALL_TIMEOUT_S = 2.0
@@ -62,13 +66,19 @@ class Ingress(Measured):
     """Builds the service once its loop runs; `reconfigure` gives it its policy, at start and at each reload."""
 
     def __init__(
-        self, args: RouterArgs, catalogue: Catalogue, engine: DeploymentHandle[Any], keeper: DeploymentHandle[Any]
+        self,
+        args: RouterArgs,
+        catalogue: Catalogue,
+        engine: DeploymentHandle[Any],
+        retriever: DeploymentHandle[Any],
+        keeper: DeploymentHandle[Any],
     ) -> None:
         self._args = args
         self._settings = read_settings()
         logging.configure(self._settings)
         self._catalogue = catalogue
         self._engine = engine
+        self._retriever = RetrieverHandle(retriever)
         self._keeper = keeper
         self.metrics = Metrics(catalogue.models)
 
@@ -79,6 +89,7 @@ class Ingress(Measured):
         clients = build_clients(self._catalogue, environment(), session, backend)
         store = await Store.open(self._store_settings())
         tracer = build_tracer(environment(), version("llm-router"))
+        self._remembering = self._open_remembering()
         service = self._build_service(backend, clients, store, tracer)
 
         async def close() -> None:
@@ -87,11 +98,12 @@ class Ingress(Measured):
                 await client.close()
             await session.close()
             await self._caching.close()
+            await self._remembering.close()
             await store.close()
             await asyncio.to_thread(tracer.close)
 
         max_body_bytes = int(self._args.max_body_mb * BYTES_A_MB)
-        parts = Parts(service, store, self._scrape)
+        parts = Parts(service, store, self._remembering, self._scrape)
         api = create_api(parts, name=self._settings.app_name, max_body_bytes=max_body_bytes, close=close)
         api.add_middleware(BehindServe)
         return api
@@ -99,6 +111,7 @@ class Ingress(Measured):
     async def metrics_snapshot(self) -> Snapshot:
         self._kept.show_spool()
         self._caching.show_errors()
+        self._remembering.show_dropped()
         for model, state in self._breakers.states().items():
             self.metrics.breaker_state(model, state)
         return await super().metrics_snapshot()
@@ -153,9 +166,16 @@ class Ingress(Measured):
         guards = read_yaml(project_path("configs/cache_guards.yaml"), GuardConfig)
         return open_caches(self._args.cache, guards, redis_url=self._settings.redis_url, detect=detect)
 
+    def _open_remembering(self) -> Remembering:
+        settings, feed = self._settings, None
+        if settings.enable_ml_routing and settings.enable_rag_routing:
+            feed = MemoryFeed(self._retriever.remember)
+            feed.start()
+        return Remembering(feed, self._retriever.forget, MemoryMetrics(self.metrics.registry))
+
     def _recording(self, store: Store) -> Recording:
         strongest = self._catalogue.strongest().prices_usd_per_million
-        return Recording(self.metrics, store.recorder, self._settings.store_text, strongest)
+        return Recording(self.metrics, store.recorder, self._remembering, self._settings.store_text, strongest)
 
     async def _scrape(self) -> bytes:
         """Raises MetricsUnavailable: half of the totals would look like a fall."""

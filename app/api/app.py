@@ -13,6 +13,7 @@ from app.api.openai import openai_routes
 from app.api.operations import operations_routes
 from app.api.records import record_routes
 from app.chat import ChatService
+from app.remembering import Remembering
 from app.storage.store import Store
 
 DESCRIPTION = "One endpoint in front of many language models: each query goes to the cheapest that answers it well."
@@ -24,6 +25,7 @@ class Parts:
 
     service: ChatService
     store: Store
+    remembering: Remembering
     scrape: Callable[[], Awaitable[bytes]]
 
 
@@ -40,7 +42,7 @@ def create_api(parts: Parts, *, name: str, max_body_bytes: int, close: Callable[
     errors.install(api, parts.service.turned_away)
     api.include_router(chat_routes(parts.service))
     api.include_router(openai_routes(parts.service))
-    api.include_router(record_routes(parts.store, parts.service.router.catalogue))
-    service = parts.service
-    api.include_router(operations_routes(service, parts.store.recorder, parts.scrape, api.version))
+    api.include_router(record_routes(parts.store, parts.remembering, parts.service.router.catalogue))
+    service, recorder = parts.service, parts.store.recorder
+    api.include_router(operations_routes(service, recorder, parts.remembering, parts.scrape, api.version))
     return api

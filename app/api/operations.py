@@ -10,14 +10,18 @@ from fastapi import APIRouter, Response
 from app.api import views
 from app.api.schemas import HealthAnswer, ModelsAnswer
 from app.chat import ChatService
-from app.domain import Skip
+from app.remembering import Remembering
 from app.storage.recorder import Recorder
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def operations_routes(
-    service: ChatService, recorder: Recorder, scrape: Callable[[], Awaitable[bytes]], version: str
+    service: ChatService,
+    recorder: Recorder,
+    remembering: Remembering,
+    scrape: Callable[[], Awaitable[bytes]],
+    version: str,
 ) -> APIRouter:
     router = service.router
     routes = APIRouter(prefix="/api/v1", tags=["operations"])
@@ -33,7 +37,7 @@ def operations_routes(
             "storage": storage,
             "cache": service.caching.status(),
             "classifier": router.classifier,
-            "memory": {"state": Skip.NOT_INSTALLED},
+            "memory": remembering.status(),
         }
         content = {
             "status": "ok" if well else "degraded",

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from app.api.schemas import CleanText
+from app.api.bodies import CleanText
 from app.strict import Strict
 
 REQUEST_ID = "As in X-LLM-Router-Request-ID, or your own X-Request-ID, which means the newest request with it."
@@ -35,6 +35,7 @@ class DeletedAnswer(BaseModel):
     decisions: int = Field(description="Rows deleted.")
     outcomes: int = Field(description="Rows deleted.")
     feedback: int = Field(description="Rows deleted.")
+    memories: int = Field(description="Queries of this user that the memory of outcomes held.")
 
 
 class StatisticsAnswer(BaseModel):

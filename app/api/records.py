@@ -21,6 +21,7 @@ from app.api.request import BoundedRoute, tenant
 from app.api.schemas import ErrorAnswer
 from app.errors import InvalidRequest, UnknownRequest
 from app.models.catalogue import Catalogue
+from app.remembering import Remembering
 from app.storage.records import Feedback
 from app.storage.store import Store
 
@@ -30,7 +31,7 @@ RequestId = Annotated[str, Path(description=REQUEST_ID)]
 Window = Annotated[str, Query(description="How far back: minutes, hours or days, such as 30m, 24h, 7d.")]
 
 
-def record_routes(store: Store, catalogue: Catalogue) -> APIRouter:
+def record_routes(store: Store, remembering: Remembering, catalogue: Catalogue) -> APIRouter:
     routes = APIRouter(
         prefix="/api/v1", tags=["records"], route_class=BoundedRoute, responses=failures(ErrorAnswer, 404, 422, 503)
     )
@@ -43,6 +44,7 @@ def record_routes(store: Store, catalogue: Catalogue) -> APIRouter:
         rated = await store.repository.rate(tenant(request), given)
         if rated is None:
             raise unknown(body.request_id)
+        remembering.rated(tenant(request), rated, body.rating)
         return _json({"request_id": rated, "rating": body.rating})
 
     @routes.get("/requests/{request_id:path}", response_model=ExplainAnswer, summary="One decision explained")
@@ -58,7 +60,9 @@ def record_routes(store: Store, catalogue: Catalogue) -> APIRouter:
 
     @routes.delete("/users/{user_id}", response_model=DeletedAnswer, summary="Delete all that is kept of one user")
     async def delete_user(user_id: str, request: Request) -> Response:
-        return _json(asdict(await store.repository.delete_user(tenant(request), user_id)))
+        whose = tenant(request), user_id
+        deleted = await store.repository.delete_user(*whose)
+        return _json({**asdict(deleted), "memories": await remembering.forget_user(*whose)})
 
     return routes
 

@@ -39,7 +39,8 @@ class Memory(Protocol):
 class DecisionEngine:
     """Eligibility filters, evidence from the stages that are installed, then the multi-factor score.
 
-    A stage that is late or fails is skipped; the decision is made all the same and says so.
+    A stage that is late or fails is skipped; the decision is made all the same and says so. `without_memory` is what it
+    says where there is no memory.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class DecisionEngine:
         embedder: Embedder | None,
         classifier: Classifier | None = None,
         memory: Memory | None = None,
+        without_memory: Skip = Skip.NOT_INSTALLED,
     ) -> None:
         self._catalogue = catalogue
         self.policy = policy
         self._embedder = embedder
         self._classifier = classifier
         self._memory = memory
+        self._without_memory = without_memory
 
     async def decide(self, requests: list[DecisionRequest]) -> list[Decision]:
         policy = self.policy  # one policy for the whole batch, even when a reload comes in between
@@ -81,7 +84,7 @@ class DecisionEngine:
         find = self._memory.recall(queries, embeddings) if self._memory else None
         predictions, recollections = await asyncio.gather(
             within(policy.classifier_timeout_ms, predict and timed(Stage.CLASSIFIER, predict, stages_ms)),
-            within(policy.memory_timeout_ms, find and timed(Stage.MEMORY, find, stages_ms)),
+            within(policy.memory_timeout_ms, find and timed(Stage.MEMORY, find, stages_ms), self._without_memory),
         )
         return self._joined(embeddings, predictions, recollections)
 
@@ -119,10 +122,10 @@ async def timed(stage: Stage, work: Awaitable[Answer], stages_ms: dict[Stage, fl
         stages_ms[stage] = (perf_counter() - started) * 1000
 
 
-async def within(limit_ms: float, work: Awaitable[Answer] | None) -> Answer | Skip:
+async def within(limit_ms: float, work: Awaitable[Answer] | None, without: Skip = Skip.NOT_INSTALLED) -> Answer | Skip:
     """What the stage answers, or why it is skipped. A stage may fail in any way without failing the query."""
     if work is None:
-        return Skip.NOT_INSTALLED
+        return without
     try:
         async with asyncio.timeout(limit_ms / 1000):
             return await work

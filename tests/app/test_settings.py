@@ -29,6 +29,7 @@ def test_variables_are_read_by_their_names_in_capitals_and_empty_ones_count_as_u
         ("REQUEST_TIMEOUT", "-1"),
         ("MAX_RETRIES", "1.5"),
         ("ENABLE_ML_ROUTING", "perhaps"),
+        ("ENABLE_RAG_ROUTING", "perhaps"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:

@@ -45,7 +45,7 @@ def test_the_router_answers_while_llama_loads(cluster: Cluster) -> None:
 def test_the_embedding_and_the_classifier_take_part_in_the_decision(cluster: Cluster) -> None:
     wait_until(lambda: route(cluster)["cause"] == "scored", 30, "both")
     decision = route(cluster, query="How do vaccines train the immune system of an infant?")
-    assert decision["skipped"] == {"memory": "not_installed"}
+    assert decision["skipped"] == {}
     assert decision["classifier"]["version"] == decision["classifier_version"] == "c1"
     assert decision["classifier"]["success"] == pytest.approx(SUCCESS, abs=0.25)
     assert decision["domain"] == "science"  # as the artefact is made

@@ -9,6 +9,7 @@ import yaml
 
 from app.errors import ConfigError
 from app.paths import project_path
+from app.settings import Settings
 from deployments.config import check
 
 Change = Callable[[dict[str, Any]], object]
@@ -36,6 +37,11 @@ def ingress(config: dict[str, Any]) -> dict[str, Any]:
 
 def classifier(config: dict[str, Any]) -> dict[str, Any]:
     deployment: dict[str, Any] = next(one for one in router(config)["deployments"] if one["name"] == "Classifier")
+    return deployment
+
+
+def retriever(config: dict[str, Any]) -> dict[str, Any]:
+    deployment: dict[str, Any] = next(one for one in router(config)["deployments"] if one["name"] == "Retriever")
     return deployment
 
 
@@ -80,6 +86,18 @@ BROKEN: dict[str, tuple[Change, str]] = {
         lambda c: classifier(c)["user_config"].update(artifact="configs/grafana"),
         "configs/grafana/manifest.json: cannot be read",
     ),
+    "several writers of a folder": (
+        lambda c: retriever(c).update(num_replicas=2),
+        "[Retriever]: more than one replica needs a Chroma server: set CHROMA_URL",
+    ),
+    "writers that may become several": (
+        lambda c: (
+            retriever(c).update(autoscaling_config={"min_replicas": 1, "max_replicas": 4})
+            or retriever(c).pop("num_replicas")
+        ),
+        "[Retriever]: more than one replica needs a Chroma server",
+    ),
+    "memory scope": (lambda c: router(c)["args"]["memory"].update(scope="user"), "'tenant' or 'all'"),
     "no thread": (lambda c: router(c)["args"].update(classifier_threads=0), "args: classifier_threads"),
     "llama without model": (
         lambda c: llama(c).update(model_id="other"),
@@ -132,6 +150,13 @@ def test_a_broken_file_is_refused(tmp_path: Path, name: str) -> None:
         check(path)
     assert expected in error.value.message
     assert str(path) in error.value.message or "configs/" in error.value.message
+
+
+def test_a_chroma_server_takes_several_writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployments.config.read_settings", lambda: Settings(chroma_url="http://chroma:8000"))
+    config = shipped()
+    retriever(config)["num_replicas"] = 4
+    check(write(tmp_path, config))
 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from app.domain import Decision
 from app.memory.cache.answers import AnswerCache
 from app.memory.cache.build import CacheConfig, open_caches
 from app.memory.cache.guard_words import GuardConfig
+from app.memory.history.retriever import Retriever
 from app.models.availability import Availability
 from app.models.breaker import Breakers
 from app.models.catalogue import Catalogue, ModelSpec
@@ -41,6 +42,7 @@ from app.storage.store import Store, StoreSettings
 from app.storage.text_policy import TextPolicy
 from app.yaml_file import read_yaml
 from tests.fakes.local import FakeLocalBackend
+from tests.fakes.memory import LocalMemory, make_remembering
 from tests.fakes.upstream import FakeUpstream, running_upstream
 
 BREAKER_THRESHOLD = 3
@@ -108,9 +110,11 @@ def make_router(
     breakers: Breakers,
     embedder: Embedder | None = None,
     classifier: Classifier | None = None,
+    retriever: Retriever | None = None,
 ) -> Router:
     """With an embedder, the DecisionEngine takes part, in this process."""
-    engine = DecisionEngine(models, shipped_policy(), embedder=embedder, classifier=classifier)
+    memory = LocalMemory(retriever) if retriever else None
+    engine = DecisionEngine(models, shipped_policy(), embedder=embedder, classifier=classifier, memory=memory)
 
     async def decide(request: DecisionRequest) -> Decision:
         (decision,) = await engine.decide([request])
@@ -153,6 +157,7 @@ async def running_router(
     timeout_s: float = 5.0,
     embedder: Embedder | None = None,
     classifier: Classifier | None = None,
+    retriever: Retriever | None = None,
     cache: CacheConfig = NO_SEMANTIC_CACHE,
     tracer: Tracer = NO_TRACER,
 ) -> AsyncIterator[FakeRouter]:
@@ -163,9 +168,11 @@ async def running_router(
             breakers = Breakers(clients, threshold=BREAKER_THRESHOLD)
             chain = FallbackChain(clients, breakers, timeout_s=timeout_s, max_retries=max_retries)
             metrics = Metrics(models.models)
-            recording = Recording(metrics, store.recorder, TextPolicy.FULL, models.strongest().prices_usd_per_million)
+            remembering = make_remembering(retriever, metrics)
+            prices = models.strongest().prices_usd_per_million
+            recording = Recording(metrics, store.recorder, remembering, TextPolicy.FULL, prices)
             caching = Caching(in_process_cache(cache), metrics)
-            deciding = make_router(models, tokenizer, local, breakers, embedder, classifier)
+            deciding = make_router(models, tokenizer, local, breakers, embedder, classifier, retriever)
             service = ChatService(deciding, chain, recording, caching, tracer)
 
             async def scrape() -> bytes:
@@ -174,8 +181,10 @@ async def running_router(
             async def close() -> None:
                 for client in clients.values():
                     await client.close()
+                await remembering.close()
 
-            api = create_api(Parts(service, store, scrape), name="llm-router", max_body_bytes=1_000_000, close=close)
+            parts = Parts(service, store, remembering, scrape)
+            api = create_api(parts, name="llm-router", max_body_bytes=1_000_000, close=close)
             transport = httpx.ASGITransport(api, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://router") as http:
                 yield FakeRouter(http, service, upstream, local, store)

@@ -129,6 +129,7 @@ def cluster_config(folder: Path, upstream_url: str) -> dict[str, Any]:
     """The shipped serve_config.yaml with a catalogue of its own: Llama, and two models behind `upstream_url`."""
     config: dict[str, Any] = yaml.safe_load(project_path("serve_config.yaml").read_text())
     config["applications"][0]["args"]["storage"]["spool_folder"] = str(folder / "spool")
+    config["applications"][0]["args"]["memory"]["folder"] = str(folder / "memory")
     models = yaml.safe_load(project_path("configs/models.yaml").read_text())["models"]
     local = next(model for model in models if model["id"] == "llama")
     far = {

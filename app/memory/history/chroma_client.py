@@ -2,9 +2,11 @@
 
 import fcntl
 import logging
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import Request, urlopen
 
@@ -36,22 +38,22 @@ def open_folder(folder: Path) -> Connection:
     """Blocks. Raises ConfigError when the folder cannot be written, is in use, or is broken."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise ConfigError(f"memory folder {folder}: {error.strerror}; give it to this user, or name another") from error
     try:
         _lock(lock, folder)
         client = chromadb.PersistentClient(folder, settings=_settings())
     except ConfigError:
-        lock.close()
+        os.close(lock)
         raise
     except Exception as error:
-        lock.close()
+        os.close(lock)
         raise ConfigError(
             f"memory folder {folder}: Chroma cannot open it ({error}); move it away, and fill a new one with "
             "`python -m train.build_index`"
         ) from error
-    return Connection(client, f"folder {folder}", lock.close)
+    return Connection(client, f"folder {folder}", partial(os.close, lock))
 
 
 def open_server(url: str) -> Connection:
@@ -88,7 +90,7 @@ def _parts(url: str) -> SplitResult:
     return parts
 
 
-def _lock(lock: IO[str], folder: Path) -> None:
+def _lock(lock: int, folder: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -16,7 +16,7 @@ class MemoryConfig(Strict):
     scope: Annotated[Literal["tenant", "all"], Field(description="Whose past queries a query is compared to.")] = (
         "tenant"
     )
-    neighbours: Annotated[int, Field(ge=1, le=100, description="Past queries looked at, at most.")] = 32
+    neighbours: Annotated[int, Field(ge=1, le=100, description="Past queries looked at, at most.")] = 48
     similarity_floor: Annotated[Share, Field(lt=1, description="Cosine from which a past query says anything.")] = 0.5
     half_life_days: Annotated[float, Field(gt=0, description="After it an outcome weighs half.")] = 30.0
     max_memories: Annotated[int, Field(ge=1, description="Of each tenant, or of all; then the oldest go.")] = 100_000

@@ -153,7 +153,8 @@ async def test_all_of_a_user_can_be_deleted(router: FakeRouter) -> None:
     id_ = await ask(router, user_id="ann")
     await explained(router, id_)
     kept = await ask(router, user_id="bob")
-    assert (await router.http.delete("/api/v1/users/ann")).json()["decisions"] == 1
+    deleted = (await router.http.delete("/api/v1/users/ann")).json()
+    assert (deleted["decisions"], deleted["memories"]) == (1, 0)
     assert (await router.http.get(f"/api/v1/requests/{id_}")).status_code == 404
     assert (await router.http.get(f"/api/v1/requests/{kept}")).status_code == 200
 
