@@ -1,8 +1,9 @@
 """A chat request in plain Python, whichever API it came through."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from app.domain import NO_LIMITS, Capability, Limits, Prompt, Tier
+from app.completion import Prompt
+from app.domain import Capability, Limits, Tier
 from app.observability.labels import Endpoint
 
 AUTO = "auto"
@@ -28,6 +29,6 @@ class Ask:
     model: str = AUTO
     needs: frozenset[Capability] = frozenset()
     max_output_tokens: int | None = None
-    limits: Limits = NO_LIMITS
+    limits: Limits = field(default_factory=Limits)
     client_request_id: str | None = None
     traceparent: str | None = None

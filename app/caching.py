@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.ask import Ask
-from app.domain import Candidate, Cause, Completion, Decision, Domain, Query, Skip, Stage
+from app.completion import Completion
+from app.domain import Candidate, Cause, Decision, Domain, Query, Skip, Stage
 from app.memory.cache.answers import AnswerCache, Meaning
 from app.memory.cache.entry import CachedAnswer
 from app.memory.cache.flight import SingleFlight

@@ -9,7 +9,8 @@ from time import perf_counter
 
 from app.ask import Ask
 from app.caching import Caching, Hit, Place, exact_decision, similar_decision
-from app.domain import Chunk, Completion, Decision, Query, Stage, Usage
+from app.completion import Chunk, Completion, Usage
+from app.domain import Decision, Query, Stage
 from app.errors import RouterError
 from app.memory.cache.assemble import Assembler
 from app.memory.cache.replay import replay

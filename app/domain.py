@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 
 class Tier(StrEnum):
@@ -141,9 +140,6 @@ class Limits:
     max_latency_ms: float | None = None
 
 
-NO_LIMITS = Limits()
-
-
 @dataclass(frozen=True, slots=True)
 class Query:
     """What routing needs to know of a request.
@@ -162,7 +158,7 @@ class Query:
     features: TextFeatures | None = None
     max_output_tokens: int | None = None
     tenant: str = "default"
-    limits: Limits = NO_LIMITS
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +199,8 @@ class Recollection:
 class Candidate:
     """An eligible model with its score and the factors behind it.
 
-    Factors are at most 1, higher is better, None when unknown; none is below 0 but that of a cost far above the
-    cheapest. `cost_usd` is the expected cost, None when a price is unknown; `latency_ms` the expected latency, None
-    where nobody asked for it.
+    Factors are at most 1, higher is better, None when unknown; only that of a cost far above the cheapest is below 0.
+    `cost_usd` is the expected cost, None when a price is unknown, `latency_ms` the expected latency, None if not asked.
     """
 
     model: str
@@ -250,38 +245,3 @@ class Decision:
     @property
     def classifier_version(self) -> str | None:
         return self.prediction.version if self.prediction else None
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What goes to a model: messages and parameters in OpenAI's chat format, unknown parameters included."""
-
-    messages: Sequence[Mapping[str, Any]]
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens as the provider counted them. `cached_input_tokens` is a part of `input_tokens`."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_input_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A whole answer. `body` is the answer as an OpenAI `chat.completion` object, JSON encoded."""
-
-    text: str
-    usage: Usage
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A piece of a streamed answer: an OpenAI `chat.completion.chunk` as JSON. The last one has the usage, if known."""
-
-    data: bytes
-    text: str = ""
-    usage: Usage | None = None

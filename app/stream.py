@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from app.domain import Chunk, Usage
+from app.completion import Chunk, Usage
 from app.memory.cache.assemble import Assembler
 from app.models.client import Chunks
 

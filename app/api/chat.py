@@ -10,13 +10,15 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from app.api import errors, views
+from app.api.bodies import ChatBody, RouteBody
 from app.api.failures import failures
 from app.api.request import BoundedRoute, client_request_id, no_store, request_id, tenant
-from app.api.schemas import ChatAnswer, ChatBody, ErrorAnswer, RouteAnswer, RouteBody
+from app.api.schemas import ChatAnswer, ErrorAnswer, RouteAnswer
 from app.api.streaming import EventStream
 from app.ask import Ask
 from app.chat import ChatService, StreamedAnswer
-from app.domain import Capability, Limits, Prompt, Usage
+from app.completion import Prompt, Usage
+from app.domain import Capability, Limits
 from app.observability.labels import Endpoint
 
 STREAM = {"text/event-stream": {"schema": {"type": "string", "description": "Events decision, delta, usage, error."}}}

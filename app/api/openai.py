@@ -8,13 +8,15 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from app.api import errors, views
+from app.api.bodies import CompletionBody
 from app.api.failures import failures
 from app.api.request import BoundedRoute, client_request_id, no_store, request_id, tenant
-from app.api.schemas import CompletionBody, CompletionErrorAnswer
+from app.api.schemas import CompletionErrorAnswer
 from app.api.streaming import EventStream
 from app.ask import AUTO, Ask
 from app.chat import ChatService, StreamedAnswer
-from app.domain import Capability, Limits, Prompt
+from app.completion import Prompt
+from app.domain import Capability, Limits
 from app.errors import InvalidRequest
 from app.observability.labels import Endpoint
 

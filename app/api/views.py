@@ -7,7 +7,8 @@ from typing import Any
 
 from app.caching import Hit
 from app.chat import Answer, StreamedAnswer
-from app.domain import Candidate, Decision, Prediction, Query, Recollection, TextFeatures, Usage
+from app.completion import Usage
+from app.domain import Candidate, Decision, Prediction, Query, Recollection, TextFeatures
 from app.models.catalogue import ModelSpec
 
 FEATURES = tuple(TextFeatures.__dataclass_fields__)

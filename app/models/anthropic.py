@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from app.domain import Chunk, Completion, Prompt
+from app.completion import Chunk, Completion, Prompt
 from app.errors import UpstreamError
 from app.models.anthropic_answer import StreamReader, to_completion
 from app.models.anthropic_request import SAMPLING, to_request

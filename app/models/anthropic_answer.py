@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from app.domain import Chunk, Completion, Usage
+from app.completion import Chunk, Completion, Usage
 
 _FINISH_REASONS = {
     "max_tokens": "length",

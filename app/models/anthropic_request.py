@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from app.domain import Prompt
+from app.completion import Prompt
 from app.models.catalogue import ModelSpec
 from app.models.parameters import accepted
 from app.models.upstream_errors import refused

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
-from app.domain import Chunk, Completion, Prompt
+from app.completion import Chunk, Completion, Prompt
 
 
 class ModelClient(Protocol):

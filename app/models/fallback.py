@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from app.domain import Chunk, Completion, Prompt
+from app.completion import Chunk, Completion, Prompt
 from app.errors import UpstreamError, UpstreamInvalidAnswer, UpstreamTimeout, UpstreamUnreachable
 from app.models.breaker import BLOCKED, Breakers
 from app.models.client import Chunks, ModelClient

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Protocol
 
-from app.domain import Chunk, Completion, Prompt
+from app.completion import Chunk, Completion, Prompt
 from app.models.catalogue import ModelSpec
 from app.models.openai import ChunkReader, read_completion
 from app.models.parameters import accepted, stream_options

@@ -13,7 +13,8 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import orjson
 
-from app.domain import Chunk, Completion, Prompt, Provider, Usage
+from app.completion import Chunk, Completion, Prompt, Usage
+from app.domain import Provider
 from app.models.catalogue import ModelSpec
 from app.models.parameters import accepted, stream_options
 from app.models.sse import EventDecoder

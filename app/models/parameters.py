@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.domain import Prompt
+from app.completion import Prompt
 from app.models.catalogue import ModelSpec
 from app.models.upstream_errors import refused
 

@@ -1,6 +1,6 @@
 """What a call costs, in US dollars. An unknown price makes the cost unknown, never zero."""
 
-from app.domain import Usage
+from app.completion import Usage
 from app.models.catalogue import Prices
 
 _MILLION = 1_000_000

@@ -5,7 +5,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from app.domain import Decision, Query, Usage
+from app.completion import Usage
+from app.domain import Decision, Query
 from app.errors import RouterError
 from app.models.fallback import Attempt
 

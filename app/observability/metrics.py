@@ -6,7 +6,8 @@ from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from app.domain import Decision, Usage
+from app.completion import Usage
+from app.domain import Decision
 from app.errors import NoModelAvailable
 from app.models.fallback import Attempt
 from app.observability.events import code_of

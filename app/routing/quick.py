@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from app.domain import NO_LIMITS, Candidate, Cause, Decision, Domain, Query, Skip, Stage
+from app.domain import Candidate, Cause, Decision, Domain, Limits, Query, Skip, Stage
 from app.errors import UnknownModel
 from app.models.catalogue import Catalogue, ModelSpec
 from app.routing import eligibility, scoring
@@ -30,7 +30,7 @@ class QuickDecider:
             known = ", ".join(["auto", *self._catalogue.models])
             raise UnknownModel(f"model {query.model!r} is not in the catalogue; known: {known}", param="model")
         eligibility.split(query, [spec], request.unavailable)
-        if query.limits != NO_LIMITS:
+        if query.limits != Limits():
             limited(query.limits, estimates(query, [spec], policy, Evidence(), request.latency_ms))
         return Decision(
             request_id=query.request_id,

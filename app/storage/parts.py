@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Row, and_, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain import Usage
+from app.completion import Usage
 from app.storage.rows import KIND
 from app.storage.tables import table
 

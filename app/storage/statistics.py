@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.domain import Usage
+from app.completion import Usage
 from app.models.catalogue import Prices
 from app.storage.database import Database
 from app.storage.histogram import percentile_ms

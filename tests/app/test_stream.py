@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.domain import Prompt
+from app.completion import Prompt
 from app.errors import UpstreamTimeout
 from app.models.breaker import Breakers
 from app.models.fallback import FallbackChain

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy
 
-from app.domain import Completion, Prompt, Tier, Usage
+from app.completion import Completion, Prompt, Usage
+from app.domain import Tier
 from app.memory.cache.answers import AnswerCache
 from app.memory.cache.build import CacheConfig, open_caches
 from app.memory.cache.guard_words import GuardConfig

@@ -7,7 +7,8 @@ import pickle
 import time
 from collections.abc import Callable
 
-from app.domain import Candidate, Cause, Decision, Domain, Stage, Usage
+from app.completion import Usage
+from app.domain import Candidate, Cause, Decision, Domain, Stage
 from app.observability.collected import Collected
 from app.observability.exposition import render, snapshot
 from app.observability.labels import CacheKind, Endpoint

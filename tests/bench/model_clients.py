@@ -21,7 +21,7 @@ import anthropic
 import openai
 from aiohttp import web
 
-from app.domain import Prompt
+from app.completion import Prompt
 from app.models.anthropic import AnthropicClient
 from app.models.catalogue import ModelSpec
 from app.models.openai import OpenAIClient, open_session

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.domain import Completion, Prompt, Tier, Usage
+from app.completion import Completion, Prompt, Usage
+from app.domain import Tier
 from app.errors import ConfigError
 from app.memory.cache.answers import AnswerCache
 from app.memory.cache.build import CacheConfig, open_caches

@@ -10,7 +10,7 @@ import openai
 import orjson
 import pytest
 
-from app.domain import Chunk, Prompt, Usage
+from app.completion import Chunk, Prompt, Usage
 from app.errors import UpstreamError, UpstreamRejected
 from app.models.anthropic import AnthropicClient
 from app.models.catalogue import ModelSpec

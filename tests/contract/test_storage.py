@@ -21,7 +21,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, insert, select
 from sqlmodel import SQLModel
 
-from app.domain import Usage
+from app.completion import Usage
 from app.errors import ConfigError, StorageUnavailable
 from app.models.catalogue import Prices
 from app.paths import project_path

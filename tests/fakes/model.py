@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
-from app.domain import Chunk, Completion, Prompt, Usage
+from app.completion import Chunk, Completion, Prompt, Usage
 from app.errors import UpstreamError
 
 

@@ -8,7 +8,8 @@ from time import time
 import numpy
 from numpy.typing import ArrayLike
 
-from app.domain import Completion, Prompt, Tier
+from app.completion import Completion, Prompt
+from app.domain import Tier
 from app.memory.cache.entry import CachedAnswer
 from app.memory.cache.exact import ExactCache
 from app.memory.cache.guard_reader import GuardReader

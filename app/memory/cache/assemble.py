@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from app.domain import Chunk, Completion, Usage
+from app.completion import Chunk, Completion, Usage
 
 
 class Assembler:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import orjson
 
-from app.domain import Completion, Usage
+from app.completion import Completion, Usage
 
 # An answer cut off by a limit ("length") or by a filter is no answer to give again.
 _COMPLETE = frozenset({"stop", "tool_calls", "function_call"})

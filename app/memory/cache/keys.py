@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from app.domain import Prompt, Tier
+from app.completion import Prompt
+from app.domain import Tier
 
 # Parameters that say who asks, how the answer travels or how it is booked. Every other one shapes the answer.
 IGNORED = frozenset(

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from app.domain import Chunk
+from app.completion import Chunk
 from app.memory.cache.entry import CachedAnswer
 
 PIECE_CHARACTERS = 400

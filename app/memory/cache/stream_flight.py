@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
-from app.domain import Chunk
+from app.completion import Chunk
 from app.memory.cache.flight import SingleFlight
 from app.models.client import Chunks
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from app.domain import Prompt
+from app.completion import Prompt
 from app.errors import UpstreamRejected
 from app.models.anthropic_request import to_request
 from app.models.catalogue import ModelSpec

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from app import errors
-from app.domain import Chunk, Prompt, Usage
+from app.completion import Chunk, Prompt, Usage
 from app.models.anthropic import AnthropicClient
 from tests.fakes.upstream import (
     MESSAGE_ANSWER,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from app import errors
-from app.domain import Prompt
+from app.completion import Prompt
 from app.models import fallback
 from app.models.breaker import Breakers
 from app.models.fallback import Attempt, FallbackChain

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from app import errors
-from app.domain import Chunk, Prompt, Usage
+from app.completion import Chunk, Prompt, Usage
 from app.models.openai import OpenAIClient, proxy_for
 from tests.fakes.upstream import (
     CHAT_ANSWER,

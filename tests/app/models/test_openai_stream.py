@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from app import errors
-from app.domain import Chunk, Prompt, Usage
+from app.completion import Chunk, Prompt, Usage
 from app.models.openai import OpenAIClient
 from tests.fakes.upstream import (
     CHAT_STREAM,

@@ -1,6 +1,6 @@
 import pytest
 
-from app.domain import Usage
+from app.completion import Usage
 from app.models.catalogue import Prices
 from app.models.pricing import cost_usd, expected_cost_usd
 

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from app.domain import Candidate, Cause, Decision, Domain, Stage, Usage
+from app.completion import Usage
+from app.domain import Candidate, Cause, Decision, Domain, Stage
 from app.errors import NoModelAvailable, UpstreamTimeout
 from app.models.fallback import Attempt
 from app.observability.labels import BreakerState, CacheKind, Endpoint

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 import orjson
 
-from app.domain import Completion, Usage
+from app.completion import Completion, Usage
 from app.memory.cache.entry import CachedAnswer
 from app.memory.cache.guards import GuardFeatures
 from app.memory.cache.semantic import Vector

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from app.domain import Completion, Usage
+from app.completion import Completion, Usage
 from app.memory.cache.entry import CachedAnswer
 from tests.app.memory.cache.answers import body, completion
 

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from app.domain import Prompt, Tier
+from app.completion import Prompt
+from app.domain import Tier
 from app.memory.cache.keys import CacheKey, SemanticQuery, cacheable, exact_key, semantic_query
 
 ASK = [{"role": "user", "content": "What is the capital of France?"}]

@@ -2,7 +2,7 @@ from typing import Any
 
 import orjson
 
-from app.domain import Chunk, Usage
+from app.completion import Chunk, Usage
 from app.memory.cache.assemble import Assembler
 from app.memory.cache.entry import CachedAnswer
 from app.memory.cache.replay import PIECE_CHARACTERS, replay

@@ -4,7 +4,7 @@ from contextlib import aclosing
 
 import pytest
 
-from app.domain import Chunk
+from app.completion import Chunk
 from app.memory.cache.stream_flight import StreamFlight
 from app.models.client import Chunks
 
