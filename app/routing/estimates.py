@@ -65,14 +65,16 @@ def quality(query: Query, spec: ModelSpec, policy: Policy, evidence: Evidence, d
 
     support * P(success) + (1 - support) * prior for a model that the classifier knows: where its outcomes cover few
     such queries, its tier says more. The prior alone for others, see QualityPrior, with the predicted difficulty as
-    complexity; without a prediction, with the text's complexity. For the memory see `choice.blended`.
+    complexity; without a prediction, with the text's complexity. Against the memory, see `choice.blended`, the two
+    weigh as the policy's strength says, by the same support.
     """
-    expected = _expected(query, spec, policy, evidence.prediction, domain)
+    expected, trust = _expected(query, spec, policy, evidence.prediction, domain)
     recalled = evidence.recollection
     sample_size = recalled.sample_size.get(spec.id, 0.0) if recalled else 0.0
     if recalled is None or sample_size <= 0:
         return expected
-    return float(blended(expected, recalled.success[spec.id], sample_size, policy.prior_strength))
+    strength = trust * policy.strength.classifier + (1 - trust) * policy.strength.prior
+    return float(blended(expected, recalled.success[spec.id], sample_size, strength))
 
 
 def output_tokens(query: Query, model: str, policy: Policy, evidence: Evidence) -> float:
@@ -104,16 +106,19 @@ def support(prediction: Prediction, model: str) -> float:
     return prediction.support.get(model, 1.0) if model in prediction.success else NEUTRAL
 
 
-def _expected(query: Query, spec: ModelSpec, policy: Policy, prediction: Prediction | None, domain: Domain) -> float:
+def _expected(
+    query: Query, spec: ModelSpec, policy: Policy, prediction: Prediction | None, domain: Domain
+) -> tuple[float, float]:
+    """P(success) without the memory, and which share of it is the classifier's."""
     text_complexity = query.features.complexity if query.features else NEUTRAL
     complexity = prediction.complexity if prediction else text_complexity
     prior = policy.quality_prior
     skill = prior.skill[spec.quality_tier] + (prior.strength_bonus if domain in spec.strengths else 0.0)
     expected = 1 / (1 + exp(-(skill - complexity) / prior.softness))
     if prediction is None or spec.id not in prediction.success:
-        return expected
+        return expected, 0.0
     trust = support(prediction, spec.id)
-    return trust * prediction.success[spec.id] + (1 - trust) * expected
+    return trust * prediction.success[spec.id] + (1 - trust) * expected, trust
 
 
 def _over(limits: Limits, estimate: Estimate) -> str | None:

@@ -50,6 +50,15 @@ class QualityPrior(Strict):
         return self
 
 
+class Strength(Strict):
+    """How many neighbours of the memory weigh as much as the classifier, where its outcomes cover a query, and as much
+    as the prior by quality tier, where they do not.
+    """
+
+    classifier: Positive
+    prior: Positive
+
+
 class Exploration(Strict):
     """Of decisions with near-ties, scores within `margin` of the best, the `share` that tries any one of them."""
 
@@ -58,15 +67,12 @@ class Exploration(Strict):
 
 
 class Policy(Strict):
-    """One immutable object; a reload swaps it whole.
-
-    `prior_strength`: how many neighbours of the memory weigh as much as classifier and prior together.
-    """
+    """One immutable object; a reload swaps it whole."""
 
     version: Annotated[str, Field(min_length=1, max_length=64)]
     weights: Mapping[Tier, Weights]
     quality_prior: QualityPrior
-    prior_strength: Positive
+    strength: Strength
     exploration: Exploration
     expected_input_tokens: Annotated[int, Field(gt=0)]
     expected_output_tokens: Annotated[int, Field(gt=0)]

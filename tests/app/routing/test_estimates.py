@@ -54,11 +54,23 @@ def test_the_embedding_names_the_domain_when_the_text_does_not() -> None:
 def test_the_memory_weighs_as_much_as_its_sample() -> None:
     small, asked = MODELS.models["small"], query(0.1)
     expected = scoring.quality(asked, small, POLICY, Evidence(), Domain.GENERAL)
-    strength = POLICY.prior_strength
+    strength = POLICY.strength.prior
     for sample, share in ((0.0, 0.0), (strength / 3, 0.25), (strength, 0.5), (9 * strength, 0.9)):
         recalled = Recollection({"small": 0.2}, {"small": sample}, neighbours=30)
         found = scoring.quality(asked, small, POLICY, Evidence(recollection=recalled), Domain.GENERAL)
         assert found == pytest.approx((1 - share) * expected + share * 0.2)
+
+
+def test_the_classifier_holds_out_against_the_memory_as_far_as_its_support_goes() -> None:
+    small, asked, strength = MODELS.models["small"], query(0.1), POLICY.strength
+    recalled = Recollection({"small": 0.0}, {"small": 10.0}, neighbours=30)
+    for support, weight in ((1.0, strength.classifier), (0.5, (strength.classifier + strength.prior) / 2)):
+        predicted = Prediction({"small": 0.9}, 0.7, Domain.GENERAL, "c1", support={"small": support})
+        alone, both = (
+            scoring.quality(asked, small, POLICY, Evidence(prediction=predicted, recollection=one), Domain.GENERAL)
+            for one in (None, recalled)
+        )
+        assert both == pytest.approx(alone * weight / (weight + 10))
 
 
 def test_an_answers_length_is_the_classifiers_then_the_memorys_then_the_usual() -> None:
