@@ -12,6 +12,7 @@ RouterError                       status  code
 ├── MetricsUnavailable              503   metrics_unavailable
 ├── StorageUnavailable              503   storage_unavailable       the database is down, slow or locked; may pass
 ├── MemoryUnavailable             503   memory_unavailable        the memory of outcomes is down; may pass
+├── ReleaseConflict               409   release_conflict          somebody else publishes the same part, or just did
 └── UpstreamError                   502   upstream_error
     ├── UpstreamRejected            400   upstream_rejected         the provider calls the request invalid
     ├── UpstreamUnauthorized        502   upstream_unauthorized     our key, not the caller's
@@ -89,6 +90,11 @@ class StorageUnavailable(RouterError):
 class MemoryUnavailable(RouterError):
     status = 503
     code = "memory_unavailable"
+
+
+class ReleaseConflict(RouterError):
+    status = 409
+    code = "release_conflict"
 
 
 class UpstreamError(RouterError):

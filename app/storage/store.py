@@ -13,6 +13,7 @@ from app.errors import StorageUnavailable
 from app.models.catalogue import Prices
 from app.storage.database import Database, open_database
 from app.storage.recorder import Recorder
+from app.storage.releases import Releases
 from app.storage.repository import Repository
 from app.storage.spool import Spool
 from app.storage.statistics import Statistics, read_statistics
@@ -38,6 +39,7 @@ class Store:
 
     def __init__(self, database: Database, settings: StoreSettings) -> None:
         self.repository = Repository(database)
+        self.releases = Releases(database)
         spool = Spool(settings.spool_folder, settings.spool_max_mb)
         self.recorder = Recorder(self.repository, spool, commit_timeout_s=settings.commit_timeout_s)
         self._database = database

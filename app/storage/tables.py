@@ -144,5 +144,20 @@ class FeedbackRow(SQLModel, table=True):
     kind: int | None = Field(sa_type=BigInteger)
 
 
+class ReleaseRow(SQLModel, table=True):
+    """`content` is a user_config. `settled_at` is null while it is being published."""
+
+    __tablename__: ClassVar[str] = "release"
+
+    part: str = Field(primary_key=True)
+    sequence: int = Field(primary_key=True)
+    version: str
+    state: str
+    content: dict[str, Any] = Field(sa_type=JSON)
+    lineage: dict[str, Any] = Field(sa_type=JSON)
+    created_at: datetime = Field(sa_type=UtcTime)
+    settled_at: datetime | None = Field(sa_type=UtcTime)
+
+
 def table(name: str) -> Table:
     return SQLModel.metadata.tables[name]
