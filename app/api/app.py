@@ -11,6 +11,7 @@ from app.api import errors
 from app.api.chat import chat_routes
 from app.api.openai import openai_routes
 from app.api.operations import operations_routes
+from app.api.policy import policy_routes
 from app.api.records import record_routes
 from app.chat import ChatService
 from app.remembering import Remembering
@@ -43,6 +44,7 @@ def create_api(parts: Parts, *, name: str, max_body_bytes: int, close: Callable[
     api.include_router(chat_routes(parts.service))
     api.include_router(openai_routes(parts.service))
     api.include_router(record_routes(parts.store, parts.remembering, parts.service.router.catalogue))
+    api.include_router(policy_routes(parts.service.router, parts.remembering, parts.store.releases))
     service, recorder = parts.service, parts.store.recorder
     api.include_router(operations_routes(service, recorder, parts.remembering, parts.scrape, api.version))
     return api

@@ -14,7 +14,7 @@ from app.errors import ReleaseConflict
 from app.storage.database import Database
 from app.storage.tables import table
 
-PUBLISHING_WITHIN = timedelta(minutes=10)  # then whoever was at it is taken for dead
+PUBLISHING_MINUTES = 10  # then whoever was at it is taken for dead
 AGAIN = "it stays; look at it, and run the command again"
 
 
@@ -146,10 +146,10 @@ async def _become_live(connection: AsyncConnection, release: Release) -> None:
 
 async def _take_over(connection: AsyncConnection, release: Release, found: Draft, now: datetime) -> Release | None:
     """Settles what a publisher left that is taken for dead; returns it when it became live all the same."""
-    if now - release.created_at < PUBLISHING_WITHIN:
+    if now - release.created_at < timedelta(minutes=PUBLISHING_MINUTES):
         raise ReleaseConflict(
             f"{release.part} {release.version} is being published since {release.created_at:%H:%M:%S} UTC; wait "
-            f"until that is done, at most {PUBLISHING_WITHIN.seconds // 60} minutes"
+            f"until that is done, at most {PUBLISHING_MINUTES} minutes"
         )
     state = State.LIVE if release.content == found.content else State.FAILED
     values = {"state": state, "settled_at": now}

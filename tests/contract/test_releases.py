@@ -9,14 +9,14 @@ import pytest
 
 from app.errors import ReleaseConflict
 from app.storage.database import open_database
-from app.storage.releases import PUBLISHING_WITHIN, Draft, Part, Release, Releases, State
+from app.storage.releases import PUBLISHING_MINUTES, Draft, Part, Release, Releases, State
 from tests.app.storage.samples import NOW
 from tests.servers.postgres import Postgres, running_postgres
 
 pytestmark = pytest.mark.integration
 
 FIRST, SECOND, THIRD = (Draft(name, {"version": name, "share": 0.4}, {"by": "ann"}) for name in ("a", "b", "c"))
-LATER = NOW + PUBLISHING_WITHIN
+LATER = NOW + timedelta(minutes=PUBLISHING_MINUTES)
 
 
 @pytest.fixture(scope="module")
