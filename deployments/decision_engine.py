@@ -1,6 +1,7 @@
 """DecisionEngine: asks the stages that are deployed, then scores the eligible models."""
 
 import logging as std_logging
+from importlib.metadata import version
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
@@ -76,6 +77,7 @@ class DecisionEngine(Measured):
                 without_memory=Skip.OFF,
             )
         self._engine.policy = policy
+        self.metrics.build_info(version("llm-router"), policy.version, None)
 
     async def decide(self, requests: list[DecisionRequest]) -> list[Decision]:
         if self._engine is None:

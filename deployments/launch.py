@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from app.errors import ConfigError
+from app.ray_auth import authorization
 from app.settings import environment, read_settings
 from deployments.config import check
 from deployments.environment import EDGE, FAST_INGRESS, NO_TELEMETRY, QUICK_STOP
@@ -161,15 +162,6 @@ def statuses(dashboard: str) -> list[tuple[str, str, str]]:
     except (OSError, ValueError, LookupError, HTTPException):
         return []
     return [(name, app["status"], app["message"]) for name, app in applications.items()]
-
-
-def authorization() -> dict[str, str]:
-    """Ray's own places for its token. This process cannot ask Ray: it chose its mode before the token was there."""
-    token = os.environ.get("RAY_AUTH_TOKEN", "")
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
-    if not token and path.is_file():
-        token = path.read_text().strip()
-    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 if __name__ == "__main__":
