@@ -133,7 +133,7 @@ def cluster_config(folder: Path, upstream_url: str) -> dict[str, Any]:
     models = yaml.safe_load(project_path("configs/models.yaml").read_text())["models"]
     local = next(model for model in models if model["id"] == "llama")
     far = {
-        **local,
+        **{key: value for key, value in local.items() if key != "parallel_requests"},
         "provider": "openai-compatible",
         "base_url": f"{upstream_url}/v1",
         "key_variable": "TEST_KEY",
