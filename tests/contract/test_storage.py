@@ -26,6 +26,7 @@ from app.errors import ConfigError, StorageUnavailable
 from app.models.catalogue import Prices
 from app.paths import project_path
 from app.storage.database import Database, open_database
+from app.storage.ended import count_ended, read_ended
 from app.storage.engines import sync_engine
 from app.storage.export import write_examples
 from app.storage.migrate import migrate
@@ -474,3 +475,22 @@ def test_a_wrong_url_is_a_configuration_error(postgres: Postgres, wrong: tuple[s
         migrate(parse_url(f"{scheme}//{rest.replace(*wrong)}"))
     assert "secret" not in str(raised.value)
     assert "other" not in str(raised.value)
+
+
+async def test_ended_requests_come_in_pages_with_what_a_memory_needs(
+    database: Database, repository: Repository
+) -> None:
+    times = {"b": NOW, "a": NOW, "c": NOW + timedelta(seconds=1), "d": NOW - timedelta(days=1)}
+    await repository.write(
+        [decision(id_, created_at=at, query_text=f"query {id_}") for id_, at in times.items()],
+        [outcome(id_, created_at=at) for id_, at in times.items() if id_ != "d"],
+    )
+    await repository.rate("acme", feedback("a", 2))
+    position, found = None, []
+    while page := await read_ended(database, position, 2):
+        assert await count_ended(database, position) == 3 - len(found)
+        found += page
+        position = page[-1].position
+    assert [(one.text, one.rating) for one in found] == [("query a", 2), ("query b", None), ("query c", None)]
+    assert found[0].outcome == outcome("a")
+    assert found[0].user_id == "ann"
