@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from app.paths import project_path
 from app.routing.weights import Policy
 from tests.fakes.artifact import make_artifact
 from tests.train.conftest import environment
+from tests.train.test_recorded import record
 from tests.train.test_replay import SCORES, outcomes, weights_file
+from tests.train.test_replay_logs import call, candidate
 from train.tune_weights import main
 
 
@@ -97,6 +100,32 @@ def test_a_killed_search_goes_on_where_it_stopped(traffic: tuple[str, ...], tmp_
     (tier,) = json.loads((tmp_path / "out" / "tuning.json").read_text())["tiers"].values()
     assert len(tier["trials"]) == 400
     assert not (tmp_path / ".out.work").exists()
+
+
+@pytest.mark.integration
+@pytest.mark.cluster
+def test_stored_requests_tune_the_live_policy(tmp_path: Path) -> None:
+    """Ratings say that the dear model is not worth its price; the live policy asks it, and explores."""
+    url, now = f"sqlite:///{tmp_path}/router.db", datetime.now(UTC)
+    dear, cheap = candidate("strong", 0.8, 0.0), candidate("small", 0.78, 1.0)
+    dear["cost_usd"], cheap["cost_usd"] = 1.0, 0.1
+    calls = []
+    for at in range(240):
+        explored = at % 2 == 1
+        made = {"created_at": now - timedelta(minutes=300 - at)}
+        ranked = {"candidates": [cheap, dear] if explored else [dear, cheap], "propensity": 0.5}
+        ended = {"model": "small", "cost_usd": 0.1} if explored else {"model": "strong", "cost_usd": 1.0}
+        calls.append(call(f"r{at}", 5 - at % 3, {**ranked, **made}, **ended, **made))
+    record(url, calls)
+    good = weights_file(tmp_path / "good.json", quality=1.0)
+    out = ("--output", tmp_path / "out")
+    ended = run("--since", "1d", "--database", url, "--policy", good, "--trials", 8, *out)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    (tier,) = json.loads((tmp_path / "out" / "tuning.json").read_text())["tiers"].values()
+    assert tier["better_than_live"]
+    assert tier["points"]["chosen"]["figures"]["cost_saved"]["value"] == pytest.approx(0.9, abs=0.15)
+    assert tier["points"]["chosen"]["overlap"]["rated"] == 48
+    assert "against the live policy" in ended.stdout
 
 
 def _ended(folder: Path) -> int:

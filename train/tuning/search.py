@@ -59,34 +59,38 @@ def search(task: Task, folder: Path, *, trials: int, concurrent: int, cpus: floa
     """Goes on with what is in `folder`. `cpus` are booked for each of `concurrent` trials."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     measured = tune.with_resources(tune.with_parameters(WeightsTrial, task=task), {"cpu": cpus})
-    path = folder / task.tier
-    if tune.Tuner.can_restore(str(path)):
-        tuner = tune.Tuner.restore(str(path), trainable=measured, resume_unfinished=True, restart_errored=True)
+    path = str(folder / task.tier)
+    if tune.Tuner.can_restore(path):
+        tuner = tune.Tuner.restore(path, trainable=measured, resume_unfinished=True, restart_errored=True)
     else:
-        tuner = tune.Tuner(
-            measured,
-            tune_config=tune.TuneConfig(
-                metric="objective",
-                mode="max",
-                num_samples=trials,
-                max_concurrent_trials=concurrent,
-                reuse_actors=True,
-                search_alg=OptunaSearch(
-                    task.space, metric="objective", mode="max", points_to_evaluate=task.space.first(trials), seed=seed
-                ),
-                scheduler=ASHAScheduler(max_t=len(SHARES), grace_period=1, reduction_factor=2),
-            ),
-            run_config=tune.RunConfig(
-                name=task.tier,
-                storage_path=str(folder),
-                stop={"training_iteration": len(SHARES)},
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                callbacks=[Progress(task.tier, trials)],
-                verbose=0,
-            ),
-        )
+        searched = _searched(task, trials, concurrent, seed)
+        tuner = tune.Tuner(measured, tune_config=searched, run_config=_run(task.tier, folder, trials))
     results = tuner.fit()
     if results.errors:
         raise results.errors[0]
     ended = [results[at] for at in range(len(results))]
     return [Found(task.space.weights(one.config or {}), (one.metrics or {})["share"]) for one in ended]
+
+
+def _searched(task: Task, trials: int, concurrent: int, seed: int) -> tune.TuneConfig:
+    first = task.space.first(trials)
+    return tune.TuneConfig(
+        metric="objective",
+        mode="max",
+        num_samples=trials,
+        max_concurrent_trials=concurrent,
+        reuse_actors=True,
+        search_alg=OptunaSearch(task.space, metric="objective", mode="max", points_to_evaluate=first, seed=seed),
+        scheduler=ASHAScheduler(max_t=len(SHARES), grace_period=1, reduction_factor=2),
+    )
+
+
+def _run(name: str, folder: Path, trials: int) -> tune.RunConfig:
+    return tune.RunConfig(
+        name=name,
+        storage_path=str(folder),
+        stop={"training_iteration": len(SHARES)},
+        checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        callbacks=[Progress(name, trials)],
+        verbose=0,
+    )
