@@ -14,7 +14,7 @@ from chromadb.errors import NotFoundError
 from app.errors import MemoryUnavailable, RouterError
 from app.memory.history.chroma_client import Connection, open_folder, open_server
 from app.memory.history.config import MemoryConfig
-from app.memory.history.memory import Memory, Neighbour, Rating, neighbour, rated, to_metadata
+from app.memory.history.memory import Memory, Neighbour, Rating, neighbour, owner, rated, to_metadata
 from app.memory.history.shelves import Shelves
 from app.memory.history.store import Asked
 from app.paths import project_path
@@ -168,8 +168,7 @@ class ChromaHistory:
         collection = self._shelves.find(tenant)
         if collection is None:
             return 0
-        whose: dict[str, Any] = {"$and": [{"tenant": tenant}, {"user_id": user_id}]}
-        ids = collection.get(where=whose, limit=CHUNK, include=[])["ids"]
+        ids = collection.get(where={"owner": owner(tenant, user_id)}, limit=CHUNK, include=[])["ids"]
         if ids:
             collection.delete(ids=ids)
             self._recount(collection)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-Metadata = Mapping[str, str | float]
+Metadata = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +58,16 @@ class Neighbour:
     outcomes: tuple[PastOutcome, ...]
 
 
+def owner(tenant: str, user_id: str) -> str:
+    """Whose a memory is; no tenant has a slash in its name."""
+    return f"{tenant}/{user_id}"
+
+
 def to_metadata(memory: Memory) -> Metadata:
-    """Few keys, as Chroma keeps a row for each: outcomes are one text of JSON."""
+    """Two keys, as Chroma reads a row for each, which is most of a lookup: all but the owner is one text of JSON."""
     known = [{name: value for name, value in asdict(one).items() if value is not None} for one in memory.outcomes]
-    told = {"answered_by": memory.answered_by, "outcomes": known}
-    return {
-        "tenant": memory.tenant,
-        "user_id": memory.user_id,
-        "at": memory.at,
-        "told": orjson.dumps(told).decode(),
-    }
+    told = {"at": memory.at, "answered_by": memory.answered_by, "outcomes": known}
+    return {"owner": owner(memory.tenant, memory.user_id), "told": orjson.dumps(told).decode()}
 
 
 def rated(metadata: Mapping[str, Any], success: float) -> Metadata:
@@ -81,5 +81,5 @@ def rated(metadata: Mapping[str, Any], success: float) -> Metadata:
 
 def neighbour(metadata: Mapping[str, Any], similarity: float, now: float) -> Neighbour:
     """`now` is Unix time, as `at` is."""
-    outcomes = orjson.loads(metadata["told"])["outcomes"]
-    return Neighbour(similarity, max(0.0, now - metadata["at"]), tuple(PastOutcome(**one) for one in outcomes))
+    told = orjson.loads(metadata["told"])
+    return Neighbour(similarity, max(0.0, now - told["at"]), tuple(PastOutcome(**one) for one in told["outcomes"]))
