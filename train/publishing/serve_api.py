@@ -29,7 +29,7 @@ class ServeApi:
         try:
             details = json.loads(answer)
             return Deployed.of(details, self.dashboard)
-        except (ValueError, LookupError, AttributeError) as error:
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
             raise ConfigError(f"{self.dashboard}: what answers there is no Ray dashboard; check --dashboard") from error
 
     def deploy(self, schema: Json) -> None:
