@@ -37,6 +37,7 @@ def test_weights_are_published_and_rolled_back_while_requests_go_on(cluster: Clu
     replay = outcomes(tmp_path / "outcomes.jsonl")
     good = weights_file(cluster, tmp_path, "good", quality=1)
     cheap = weights_file(cluster, tmp_path, "cheap", cost=1)
+    wait_until(lambda: llama_replicas(cluster), 60, "a replica of Llama")
     pids, llama = {name: cluster.replica_pids(name) for name in DEPLOYMENTS}, llama_replicas(cluster)
     with asking(cluster) as decisions:
         published = run(cluster, "train.publish", "--weights", good, "--replay", replay)
