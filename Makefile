@@ -1,6 +1,7 @@
 # make serve     installs, makes the model files, starts the router on this machine (Linux, Python 3.11, no root)
 # make install   .venv, every version pinned         make models   the model files, in a cache outside the tree
 # make test      every test, with coverage           make check    format, lint, types
+# make benchmark-routing DATA=folder   what the decision engine saves on outcome files (see tests/bench/README.md)
 # make clean     removes .venv and tool caches; the model files stay
 #
 # PYTHON, LLM_ROUTER_CACHE and pip's own settings (PIP_INDEX_URL, PIP_FIND_LINKS, ...) are honoured.
@@ -13,7 +14,7 @@ TORCH_CPU := torch==2.13.0+cpu
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 HARDWARE := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 
-.PHONY: serve install models test check clean install-cpu install-gpu
+.PHONY: serve install models test check benchmark-routing clean install-cpu install-gpu
 .DEFAULT_GOAL := serve
 
 serve: models
@@ -31,6 +32,10 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+benchmark-routing: models
+	@test -d "$(DATA)" || { echo "error: make benchmark-routing DATA=folder: the folder with the outcome files, see tests/bench/README.md"; exit 1; }
+	RAY_ADDRESS=local $(BIN)/python -m tests.bench.routing --data "$(DATA)" --plot routing.png --json routing.json
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage *.egg-info

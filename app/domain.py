@@ -182,7 +182,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Recollection:
-    """What the memory says of a query, from its `neighbours`, the number of past answers that it looked at.
+    """What the memory says of a query, from its `neighbours`, the number of past queries that it looked at.
 
     By model: `success`, the share of neighbours that the model answered well, 0 to 1, and `sample_size`, what these
     weigh together: each at most 1, less when it is less similar, older, or its success less certain. `output_tokens` is

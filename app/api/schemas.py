@@ -47,7 +47,7 @@ class ClassifierView(BaseModel):
 class RecollectionView(BaseModel):
     """How models did on similar past queries."""
 
-    neighbours: int = Field(description="Past answers that were looked at.")
+    neighbours: int = Field(description="Past queries that were looked at.")
     success: dict[str, float] = Field(description="Share that the model answered well, 0 to 1, weighed.")
     sample_size: dict[str, float] = Field(description="What the model's neighbours weigh together.")
     output_tokens: dict[str, float] = Field(description="Mean length of the model's answers to them.")
