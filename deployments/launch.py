@@ -27,6 +27,7 @@ from deployments.config import check
 from deployments.environment import EDGE, FAST_INGRESS, NO_TELEMETRY, QUICK_STOP
 
 HAPROXY_PORTS = {"RAY_SERVE_HAPROXY_METRICS_PORT": 9101, "RAY_SERVE_HAPROXY_STATS_PORT": 8404}
+REPLICA_PORTS, FIRST_REPLICA_PORT, BLOCKS = 100, 20_000, 120
 LOOK_EVERY_S, LOOK_TIMEOUT_S = 0.5, 5.0
 FAILED, RUNNING = "DEPLOY_FAILED", "RUNNING"
 
@@ -40,6 +41,8 @@ def main(path: Path) -> int:
         print(error.message, file=sys.stderr)
         return 1
     for name, value in {**FAST_INGRESS, **NO_TELEMETRY, **EDGE, **QUICK_STOP, "HF_HUB_OFFLINE": "1"}.items():
+        os.environ.setdefault(name, value)
+    for name, value in replica_ports(config["http_options"]["port"]).items():
         os.environ.setdefault(name, value)
     for name, port in HAPROXY_PORTS.items():
         os.environ.setdefault(name, str(port if _is_free("127.0.0.1", port) else _free_port()))
@@ -62,6 +65,17 @@ def _listen(config: dict[str, Any]) -> str:
     if not _is_free(host, port):
         raise ConfigError(f"port {port} of {host} is in use; stop what listens there, or set PORT to another one")
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def replica_ports(port: int) -> dict[str, str]:
+    """Where Ingress replicas listen behind HAProxy, a block of ports of this router's own.
+
+    Ray's range is the same for every cluster, and its sockets share ports: of two routers on one machine, one would get
+    requests of the other.
+    """
+    first = FIRST_REPLICA_PORT + port % BLOCKS * REPLICA_PORTS
+    name = "RAY_SERVE_DIRECT_INGRESS_{}_HTTP_PORT"
+    return {name.format("MIN"): str(first), name.format("MAX"): str(first + REPLICA_PORTS - 1)}
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -21,7 +21,7 @@ from app.memory.history.config import MemoryConfig
 from app.memory.history.feed import Batch
 from app.memory.history.memory import Memory, PastOutcome
 from app.memory.history.retriever import Retriever
-from app.memory.history.store import Asked
+from app.memory.history.store import Asked, History
 
 TOPICS, SPREAD = 500, 0.9  # a query's cosine to its topic is about 0.74, to another query of it 0.55
 LOTS, ROUNDS = 1000, 300
@@ -64,6 +64,11 @@ async def _p50_ms(
     return statistics.median(times), statistics.quantiles(times, n=100)[98]
 
 
+async def fill(history: History, queries: Queries, count: int) -> None:
+    for first in range(0, count, LOTS):
+        await history.add(_memories(queries, first))
+
+
 async def main(count: int) -> None:
     queries, process = Queries(), psutil.Process()
     before = process.memory_info().rss
@@ -71,8 +76,7 @@ async def main(count: int) -> None:
         config = MemoryConfig(folder=folder, max_memories=10 * count)
         history = await ChromaHistory.open(config, None)
         started = time.perf_counter()
-        for first in range(0, count, LOTS):
-            await history.add(_memories(queries, first))
+        await fill(history, queries, count)
         seconds = time.perf_counter() - started
         print(f"{count:,} memories: {count / seconds:,.0f} written a second")
         print(f"memory of the process: {before / 1e6:.0f} MB before, {process.memory_info().rss / 1e6:.0f} MB then")

@@ -1,12 +1,13 @@
 """What it costs to have the router in between: start, overhead, first token, memory. Needs wrk (apt-get install wrk).
 
-    python -m tests.bench.serve [--seconds 8]
+    python -m tests.bench.serve [--seconds 8] [--memories 100000]
 
 Starts the router as `make serve` does, measures it, stops it, and then measures vLLM's own server on the same prompt.
 Machines are noisy: compare figures of one run.
 """
 
 import argparse
+import asyncio
 import json
 import statistics
 import tempfile
@@ -18,6 +19,9 @@ from typing import Any
 import httpx
 import psutil
 
+from app.memory.history.chroma import ChromaHistory
+from app.memory.history.config import MemoryConfig
+from tests.bench.memory import Queries, fill
 from tests.bench.wrk import Load, wrk
 from tests.servers.process import wait_until
 from tests.servers.router import LLAMA_UP_S, Cluster, cluster_config, running_router
@@ -25,17 +29,21 @@ from tests.servers.vllm import MODEL, running_vllm
 
 FIRST_TOKENS = 30
 UNUSED = "http://127.0.0.1:9"  # decisions are measured without calling a model
-QUERIES = {"rules only": "hello", "with the embedding": "Is 91 a prime number, and how would a child find out?"}
+QUERIES = {"rules only": "hello", "all stages": "Is 91 a prime number, and how would a child find out?"}
 MESSAGES = [{"role": "user", "content": "Tell me a short story about a lighthouse keeper and a lost whale."}]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=8, help="length of each load")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--memories", type=int, default=0, help="that the memory holds, a lookup looks at all")
+    options = parser.parse_args()
+    seconds = options.seconds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with running_router(folder, cluster_config(folder, UNUSED)) as cluster:
+        config = cluster_config(folder, UNUSED)
+        asyncio.run(remember(folder / "memory", options.memories))
+        with running_router(folder, config) as cluster:
             start(cluster)
             overhead(cluster, seconds)
             memory(cluster)
@@ -46,6 +54,14 @@ def main() -> None:
     print(f"  through the router {through_router:7.1f}")
     print(f"  vLLM's own server  {direct:7.1f}")
     print(f"  added              {through_router - direct:7.1f}")
+
+
+async def remember(folder: Path, count: int) -> None:
+    if count:
+        history = await ChromaHistory.open(MemoryConfig(folder=str(folder), max_memories=10 * count), None)
+        await fill(history, Queries(), count)
+        await history.close()
+        print(f"{count:,} memories", flush=True)
 
 
 def start(cluster: Cluster) -> None:

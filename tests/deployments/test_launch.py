@@ -1,13 +1,14 @@
 """The launcher refuses before it starts anything."""
 
 import socket
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
 from app import settings
-from deployments.launch import find_dashboard, main
+from deployments.launch import find_dashboard, main, replica_ports
 from tests.deployments.test_config import BROKEN, shipped, write
 
 
@@ -45,6 +46,13 @@ def test_a_wrong_variable_is_told_before_the_start(
         monkeypatch.undo()
         settings.environment.cache_clear()
     assert "environment variable REQUEST_TIMEOUT" in capsys.readouterr().err
+
+
+def test_routers_of_one_machine_share_no_port_of_their_replicas() -> None:
+    blocks = sorted(tuple(map(int, replica_ports(port).values())) for port in range(8000, 8100))
+    assert blocks[0][0] >= 20_000  # Ray's own ports are below, the system's above
+    assert blocks[-1][1] < 32_768
+    assert all(last < first for (_, last), (first, _) in pairwise(blocks))
 
 
 def test_the_dashboard_is_found_in_rays_colourful_line() -> None:
