@@ -10,6 +10,7 @@ from app.domain import Candidate, Cause, Decision, Domain, Stage
 from app.errors import NoModelAvailable, UpstreamTimeout
 from app.models.fallback import Attempt
 from app.observability.labels import BreakerState, CacheKind, Endpoint
+from app.observability.memory_metrics import MemoryMetrics
 from app.observability.metrics import Metrics
 
 USAGE = Usage(input_tokens=10, output_tokens=5)
@@ -37,6 +38,12 @@ def everything() -> Metrics:
     metrics.spool_depth(3)
     metrics.spool_refused(2)
     metrics.breaker_state("a", BreakerState.OPEN)
+    metrics.embedded(2, 0.006)
+    metrics.classified(2, 0.001)
+    memory = MemoryMetrics(metrics.registry)
+    memory.recalled(2, 0.002)
+    memory.holds(9)
+    memory.dropped(1)
     return metrics
 
 
