@@ -14,8 +14,9 @@ from app.domain import Decision, Query, Stage
 from app.errors import RouterError
 from app.memory.cache.assemble import Assembler
 from app.memory.cache.replay import replay
+from app.models.attempt import Attempt
 from app.models.client import Chunks
-from app.models.fallback import Attempt, FallbackChain
+from app.models.fallback import FallbackChain
 from app.models.pricing import cost_usd
 from app.observability.stages import Stages
 from app.observability.tracing import Tracer
@@ -127,7 +128,7 @@ class ChatService:
         overhead_ms = request.elapsed_ms()
         with self._failures(request, overhead_ms):
             stored = self._recording.store(request)  # runs while the model works, and limits its own time
-            call = partial(self.chain.complete, _models(request.decision), request.ask.prompt)
+            call = partial(self.chain.complete, _models(request.decision), request.ask.prompt, overhead_ms / 1000)
             with request.stages("model"):
                 answered, joined = await self.caching.share(place, call)
             with request.stages("storage"):
@@ -152,7 +153,7 @@ class ChatService:
         overhead_ms = request.elapsed_ms()
         with self._failures(request, overhead_ms):
             stored = self._recording.store(request)  # runs while the model works, and limits its own time
-            begin = partial(self.chain.stream, _models(request.decision), request.ask.prompt)
+            begin = partial(self.chain.stream, _models(request.decision), request.ask.prompt, overhead_ms / 1000)
             with request.stages("model"):  # to its first chunk
                 streaming, joined = await self.caching.share_stream(place, request.ask, begin)
             first_token_ms = request.elapsed_ms()

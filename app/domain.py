@@ -80,6 +80,7 @@ class Skip(StrEnum):
     NOT_NEEDED = "not_needed"  # an earlier stage was certain
     LATE = "late"  # it did not answer within its time
     FAILED = "failed"  # it answered with an error
+    BUSY = "busy"  # its queue is full
 
 
 class Cause(StrEnum):

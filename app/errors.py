@@ -8,15 +8,20 @@ RouterError                       status  code
 │   ├── ContextTooLong              400   context_length_exceeded
 │   ├── NotEligible                 400   no_eligible_model         tier, tools, images, JSON
 │   └── BodyTooLarge                413   body_too_large
+├── Unauthorized                    401   invalid_api_key           no key, a wrong one, or one that has ended
+├── Forbidden                       403   forbidden                 the key is good, and may not do this
+├── HeadersTooLarge                 431   headers_too_large
 ├── NoModelAvailable                503   no_model_available        carries Retry-After
 ├── MetricsUnavailable              503   metrics_unavailable
 ├── StorageUnavailable              503   storage_unavailable       the database is down, slow or locked; may pass
 ├── MemoryUnavailable             503   memory_unavailable        the memory of outcomes is down; may pass
+├── StageBusy                       503   stage_busy                a deployment's queue is full; the stage is skipped
 ├── ReleaseConflict               409   release_conflict          somebody else publishes the same part, or just did
 └── UpstreamError                   502   upstream_error
     ├── UpstreamRejected            400   upstream_rejected         the provider calls the request invalid
     ├── UpstreamUnauthorized        502   upstream_unauthorized     our key, not the caller's
     ├── UpstreamRateLimited         429   upstream_rate_limited     may pass; carries Retry-After
+    │   └── ModelBusy               429   model_busy                the router's own limit; carries Retry-After
     ├── UpstreamUnreachable         502   upstream_unreachable      may pass: connection, 5xx
     ├── UpstreamTimeout             504   upstream_timeout
     └── UpstreamInvalidAnswer       502   upstream_invalid_answer   not JSON, no choices, cut off
@@ -25,6 +30,8 @@ A message says what was wrong, where, and what to do. It is public: no secret an
 """
 
 from typing import ClassVar
+
+from app.models.attempt import Attempt
 
 
 class RouterError(Exception):
@@ -72,6 +79,21 @@ class BodyTooLarge(InvalidRequest):
     code = "body_too_large"
 
 
+class Unauthorized(RouterError):
+    status = 401
+    code = "invalid_api_key"
+
+
+class Forbidden(RouterError):
+    status = 403
+    code = "forbidden"
+
+
+class HeadersTooLarge(RouterError):
+    status = 431
+    code = "headers_too_large"
+
+
 class NoModelAvailable(RouterError):
     status = 503
     code = "no_model_available"
@@ -97,12 +119,23 @@ class ReleaseConflict(RouterError):
     code = "release_conflict"
 
 
+class StageBusy(RouterError):
+    """A deployment's queue is full: the stage is skipped. Only the deployments raise it, for one another."""
+
+    status = 503
+    code = "stage_busy"
+
+
 class UpstreamError(RouterError):
-    """A model failed. `transient` says that the same call may pass when it is tried again."""
+    """A model failed. `transient` says that the same call may pass when it is tried again.
+
+    `attempts`: the calls that failed, where this error ends a chain of them.
+    """
 
     status = 502
     code = "upstream_error"
     transient: ClassVar[bool] = False
+    attempts: tuple[Attempt, ...] = ()
 
 
 class UpstreamRejected(UpstreamError):
@@ -118,6 +151,13 @@ class UpstreamRateLimited(UpstreamError):
     status = 429
     code = "upstream_rate_limited"
     transient = True
+
+
+class ModelBusy(UpstreamRateLimited):
+    """The model takes no more calls now; another one may."""
+
+    code = "model_busy"
+    transient = False
 
 
 class UpstreamUnreachable(UpstreamError):

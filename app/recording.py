@@ -1,7 +1,7 @@
 """What is made known of a request: a log event, metrics, a row in storage, and a memory, from one place."""
 
 import asyncio
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -9,9 +9,9 @@ from typing import Any
 from app.ask import Ask
 from app.completion import Usage
 from app.domain import Decision, Query, Stage
-from app.errors import RouterError
+from app.errors import RouterError, UpstreamError
+from app.models.attempt import Attempt
 from app.models.catalogue import Prices
-from app.models.fallback import Attempt
 from app.models.pricing import cost_usd
 from app.observability import events
 from app.observability.labels import Endpoint, StageName
@@ -98,6 +98,8 @@ class Recording:
     def ended(self, request: Request, outcome: Outcome) -> None:
         """Of an answer or of an error; once for each request that was decided."""
         decision, endpoint = request.decision, request.ask.endpoint
+        if isinstance(outcome.error, UpstreamError):
+            outcome = replace(outcome, attempts=(*outcome.attempts, *outcome.error.attempts))
         for stage in request.stages.ms.keys() - DECISION_STAGES:
             self._metrics.stage(stage, request.stages.ms[stage] / 1000)
         if outcome.error is None and outcome.model is not None:
@@ -113,7 +115,7 @@ class Recording:
                 baseline_usd=cost_usd(self._strongest, outcome.usage),
             )
         elif outcome.error is not None:
-            events.failed(decision, outcome.error, outcome.latency_ms)
+            events.failed(decision, outcome.error, outcome.latency_ms, outcome.attempts)
             self._metrics.failed(decision.model, endpoint, outcome.latency_ms / 1000, outcome.error)
         if outcome.first_token_ms is not None and outcome.model is not None:
             self._metrics.first_token(outcome.model, outcome.first_token_ms / 1000)

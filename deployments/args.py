@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from app.memory.cache.build import CacheConfig
 from app.memory.history.config import MemoryConfig
+from app.models.breaker import BreakerConfig
+from app.models.retry_budget import RetryConfig
 from app.strict import Strict
 
 
@@ -30,6 +32,8 @@ class RouterArgs(Strict):
     max_body_mb: Annotated[float, Field(gt=0, le=100)] = 10.0
     embedder_threads: Annotated[int, Field(ge=1, le=64)] = 1
     classifier_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    breaker: BreakerConfig = BreakerConfig()
+    retries: RetryConfig = RetryConfig()
     storage: StorageArgs = StorageArgs()
     cache: CacheConfig = CacheConfig()
     memory: MemoryConfig = MemoryConfig()

@@ -12,11 +12,13 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from app.api.app import Parts, create_api
+from app.api.guard import Guard
 from app.artifacts.llama import llama_path
 from app.caching import Caching
 from app.chat import ChatService
 from app.domain import Decision
 from app.errors import MetricsUnavailable
+from app.keys.ring import KeyRing
 from app.memory.cache.answers import AnswerCache
 from app.memory.cache.build import open_caches
 from app.memory.cache.guard_words import GuardConfig
@@ -26,14 +28,18 @@ from app.models.breaker import Breakers
 from app.models.catalogue import Catalogue
 from app.models.client import ModelClient
 from app.models.clients import build_clients
+from app.models.concurrency import Concurrency
 from app.models.fallback import FallbackChain
 from app.models.latencies import Latencies
 from app.models.openai import open_session
+from app.models.retry_budget import RetryBudget
+from app.models.safeguards import Safeguards
 from app.observability import logging
 from app.observability.exposition import Snapshot
 from app.observability.memory_metrics import MemoryMetrics
 from app.observability.metrics import Metrics
 from app.observability.tracing import Tracer, build_tracer
+from app.observability.upstream_metrics import UpstreamMetrics
 from app.paths import project_path
 from app.recording import Recording
 from app.remembering import Remembering
@@ -43,7 +49,7 @@ from app.routing.router import Router
 from app.routing.rules import RuleBook
 from app.routing.scored import DecisionRequest
 from app.routing.tokens import TokenCounter
-from app.settings import environment, read_settings
+from app.settings import check_production, environment, read_settings
 from app.storage.store import Store, StoreSettings
 from app.yaml_file import read_yaml
 from deployments.args import RouterArgs
@@ -54,6 +60,7 @@ from deployments.llama_backend import LlamaBackend
 from deployments.metrics import Measured
 from deployments.request_ids import BehindServe
 from deployments.retriever_handle import RetrieverHandle
+from deployments.shared_breakers import SharedBreakers
 
 MAX_BATCH = 32
 CALL_TIMEOUT_S = 2.0
@@ -75,6 +82,7 @@ class Ingress(Measured):
     ) -> None:
         self._args = args
         self._settings = read_settings()
+        check_production(self._settings)
         logging.configure(self._settings)
         self._catalogue = catalogue
         self._engine = engine
@@ -88,23 +96,27 @@ class Ingress(Measured):
         session = open_session()
         clients = build_clients(self._catalogue, environment(), session, backend)
         store = await Store.open(self._store_settings())
+        keys = KeyRing(store.keys)
         tracer = build_tracer(environment(), version("llm-router"))
         self._remembering = self._open_remembering()
         service = self._build_service(backend, clients, store, tracer)
-
+        shared = SharedBreakers(self._safeguards.breakers, self._catalogue, self._settings.redis_url)
         async def close() -> None:
             backend.stop()
             for client in clients.values():
                 await client.close()
             await session.close()
+            await shared.close()
             await self._caching.close()
             await self._remembering.close()
+            await keys.close()
             await store.close()
             await asyncio.to_thread(tracer.close)
 
-        max_body_bytes = int(self._args.max_body_mb * BYTES_A_MB)
-        parts = Parts(service, store, self._remembering, self._scrape)
-        api = create_api(parts, name=self._settings.app_name, max_body_bytes=max_body_bytes, close=close)
+        settings, max_body_bytes = self._settings, int(self._args.max_body_mb * BYTES_A_MB)
+        parts = Parts(service, store, keys, self._remembering, self._scrape)
+        guard = Guard(settings.production, settings.trusted_hosts or ("*",), settings.tls_in_front)
+        api = create_api(parts, name=settings.app_name, max_body_bytes=max_body_bytes, guard=guard, close=close)
         api.add_middleware(BehindServe)
         return api
 
@@ -112,7 +124,8 @@ class Ingress(Measured):
         self._kept.show_spool()
         self._caching.show_errors()
         self._remembering.show_dropped()
-        for model, state in self._breakers.states().items():
+        self._upstream_metrics.show()
+        for model, state in self._safeguards.breakers.states().items():
             self.metrics.breaker_state(model, state)
         return await super().metrics_snapshot()
 
@@ -125,10 +138,13 @@ class Ingress(Measured):
         self, backend: LlamaBackend, clients: Mapping[str, ModelClient], store: Store, tracer: Tracer
     ) -> ChatService:
         features, settings = self._features_reader(), self._settings
-        self._breakers = Breakers(clients, threshold=settings.circuit_breaker_threshold)
+        breakers = Breakers(clients, threshold=settings.circuit_breaker_threshold, config=self._args.breaker)
+        budget = RetryBudget(self._args.retries)
+        self._safeguards = Safeguards(breakers, Concurrency.of(self._catalogue), budget)
+        self._upstream_metrics = UpstreamMetrics(self.metrics.registry, self._safeguards)
         self._router = self._build_router(backend, features)
         timeout_s, max_retries = settings.request_timeout, settings.max_retries
-        chain = FallbackChain(clients, self._breakers, timeout_s=timeout_s, max_retries=max_retries)
+        chain = FallbackChain(clients, self._safeguards, timeout_s=timeout_s, max_retries=max_retries)
         cache = self._open_caches(features.language.detect) if settings.enable_caching else None
         self._kept = self._recording(store)
         self._caching = Caching(cache, self.metrics)
@@ -147,7 +163,7 @@ class Ingress(Measured):
             tokens=features.tokens,
             quick=QuickDecider(self._catalogue, RuleBook.read(project_path(args.rules), self._catalogue)),
             engine=gather if self._settings.enable_ml_routing else None,
-            unavailable=Availability(self._catalogue, environment(), backend, self._breakers).unavailable,
+            unavailable=Availability(self._catalogue, environment(), backend, self._safeguards.breakers).unavailable,
             latencies=Latencies(self._catalogue, backend.in_flight),
         )
 

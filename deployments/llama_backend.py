@@ -14,7 +14,7 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 from ray.serve.schema import ApplicationStatus
 
-from app.errors import UpstreamRateLimited, UpstreamUnreachable
+from app.errors import ModelBusy, UpstreamUnreachable
 
 logger = logging.getLogger(__name__)
 NOT_DEPLOYED, LOADING, FAILED, UNKNOWN = "not_deployed", "loading", "failed", "unknown"
@@ -59,7 +59,7 @@ class LlamaBackend:
             async for item in response:
                 yield item
         except BackPressureError as error:
-            raise UpstreamRateLimited("the local replicas are at their limit", retry_after_s=1.0) from error
+            raise ModelBusy("the local replicas are at their limit", retry_after_s=1.0) from error
         except (RayError, RayServeException) as error:
             self._reason = UNKNOWN
             self._wake.set()

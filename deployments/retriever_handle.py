@@ -11,7 +11,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from app.domain import Embedding, Query, Recollection
-from app.errors import MemoryUnavailable, RouterError
+from app.errors import MemoryUnavailable, RouterError, StageBusy
 from app.memory.history.feed import Batch
 from deployments.handles import answer_of
 
@@ -21,7 +21,8 @@ FORGET_WITHIN_S = 30.0
 class RetrieverHandle:
     """The Memory protocol and its feeding over the handle of the deployment Retriever.
 
-    Every method raises MemoryUnavailable, with the reason when the Retriever could give one.
+    Every method raises MemoryUnavailable, with the reason when the Retriever could give one, or StageBusy
+    (never `forget`).
     """
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
@@ -43,8 +44,11 @@ class RetrieverHandle:
 
     async def forget(self, tenant: str, user_id: str) -> int:
         """How many memories there were of this user."""
-        async with _reasons(), asyncio.timeout(FORGET_WITHIN_S):
-            count: int = await answer_of(self._handle.forget.remote(tenant, user_id))
+        try:
+            async with _reasons(), asyncio.timeout(FORGET_WITHIN_S):
+                count: int = await answer_of(self._handle.forget.remote(tenant, user_id))
+        except StageBusy as error:
+            raise MemoryUnavailable("the queue of the Retriever is full") from error
         return count
 
 

@@ -6,10 +6,12 @@ from pydantic import BaseModel
 
 MEANINGS = {
     400: "The body is not JSON, the query is longer than every context window, or no model may take it.",
+    401: "The API key is missing, wrong, expired or revoked.",
+    403: "The API key is good, and may not do this.",
     404: "The model is not in the catalogue, or the request is not stored.",
     413: "The body is too large.",
     422: "A field is missing or wrong (under /v1 this is 400).",
-    429: "The providers limit the rate. Carries Retry-After.",
+    429: "The providers limit the rate, or every candidate is at its limit. Carries Retry-After.",
     500: "The router failed; the log has the request id.",
     502: "Every candidate failed.",
     503: "No model, or no database, is available now. Carries Retry-After.",

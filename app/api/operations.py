@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from app.api import views
-from app.api.schemas import HealthAnswer, ModelsAnswer
+from app.api.failures import failures
+from app.api.request import admin_only, key
+from app.api.schemas import ErrorAnswer, HealthAnswer, ModelsAnswer
 from app.chat import ChatService
 from app.remembering import Remembering
 from app.storage.recorder import Recorder
@@ -22,18 +24,24 @@ def operations_routes(
     remembering: Remembering,
     scrape: Callable[[], Awaitable[bytes]],
     version: str,
+    keys_required: bool,
 ) -> APIRouter:
     router = service.router
-    routes = APIRouter(prefix="/api/v1", tags=["operations"])
+    routes = APIRouter(prefix="/api/v1", tags=["operations"], responses=failures(ErrorAnswer, 401))
 
     @routes.get("/health", response_model=HealthAnswer, summary="Is the router well")
-    async def health() -> Response:
-        """Answers from what is known, without asking anybody: it answers when the others hang."""
+    async def health(request: Request) -> Response:
+        """Answers from what is known, without asking anybody: it answers when the others hang.
+
+        Where API keys are required, a request without one is told no more than the status.
+        """
         unavailable, models = router.unavailable(), router.catalogue.models
         storage = recorder.status()
         well = len(unavailable) < len(models) and storage.state == "ok"
+        told = key(request) is not None or not keys_required
         services: dict[str, Any] = {
             "models": views.available(list(models), unavailable, service.chain.last_success),
+            "breakers": views.not_closed(service.chain.safeguards.breakers),
             "storage": storage,
             "cache": service.caching.status(),
             "classifier": router.classifier,
@@ -41,19 +49,26 @@ def operations_routes(
         }
         content = {
             "status": "ok" if well else "degraded",
-            "version": version,
+            "version": version if told else None,
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "services": services,
+            "services": services if told else {},
         }
         return Response(orjson.dumps(content), media_type="application/json")
 
     @routes.get("/models", response_model=ModelsAnswer, summary="The catalogue, with what is available")
     async def models() -> Response:
         unavailable = router.unavailable()
-        content = {"models": [views.model(spec, unavailable) for spec in router.catalogue.models.values()]}
+        specs, breakers = router.catalogue.models.values(), service.chain.safeguards.breakers
+        content = {"models": [views.model(spec, unavailable, breakers) for spec in specs]}
         return Response(orjson.dumps(content), media_type="application/json")
 
-    @routes.get("/metrics", summary="Metrics of all replicas in Prometheus text", response_class=Response)
+    @routes.get(
+        "/metrics",
+        summary="Metrics of all replicas in Prometheus text",
+        response_class=Response,
+        dependencies=[Depends(admin_only)],
+        responses=failures(ErrorAnswer, 403, 503),
+    )
     async def metrics() -> Response:
         return Response(await scrape(), media_type=PROMETHEUS)
 

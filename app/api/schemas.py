@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from app.domain import Capability, Cause, Complexity, Domain, Provider, QualityTier, Skip, Stage, Tier
-from app.observability.labels import CacheKind
+from app.observability.labels import BreakerState, CacheKind
 
 
 class CandidateView(BaseModel):
@@ -134,11 +134,21 @@ class CompletionErrorAnswer(BaseModel):
     error: CompletionErrorDetail
 
 
+class BreakerView(BaseModel):
+    """A circuit breaker, as this replica knows it; the replicas tell each other within a second or so."""
+
+    state: BreakerState = Field(description="open: not called until `until`. half_open: one request tries.")
+    error: str | None = Field(description="The code of the error that opened it; null when it is closed.")
+    message: str | None = Field(description="What that error said; null when it is closed.")
+    until: str | None = Field(description="ISO 8601, UTC; null when it is closed.")
+
+
 class ModelView(BaseModel):
     id: str = Field(description="Catalogue id.")
     provider: Provider = Field(description="Who runs it.")
     available: bool = Field(description="Whether it can be called now.")
     reason: str | None = Field(description="Why the model is not available.")
+    breaker: BreakerView | None = Field(description="Null for a model without a key, which is never called.")
     quality_tier: QualityTier = Field(description="What it is capable of.")
     strengths: list[Domain] = Field(description="Domains that it is good at.")
     capabilities: list[Capability] = Field(description="What a query may need of it.")
@@ -154,9 +164,10 @@ class ModelsAnswer(BaseModel):
 
 class HealthAnswer(BaseModel):
     status: Literal["ok", "degraded"] = Field(description="degraded: no model is available.")
-    version: str
+    version: str | None = Field(description="Null for who has no API key where one is required.")
     timestamp: str = Field(description="ISO 8601, UTC.")
     services: dict[str, Any] = Field(
-        description="Models, storage, cache, classifier and memory: the state of each, and when it last worked.",
+        description="Models, breakers that are not closed, storage, cache, classifier and memory: the state of each, "
+        "and when it last worked. Empty for who has no API key where one is required.",
         examples=[{"models": {"available": 1, "known": 3, "last_success": {"llama": "2026-01-31T12:00:00.000+00:00"}}}],
     )

@@ -1,7 +1,7 @@
 """Decisions, models and usage as plain JSON values, and the headers of every answer."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from time import time
 from typing import Any
 
@@ -9,6 +9,7 @@ from app.caching import Hit
 from app.chat import Answer, StreamedAnswer
 from app.completion import Usage
 from app.domain import Candidate, Decision, Prediction, Query, Recollection, TextFeatures
+from app.models.breaker import Breakers
 from app.models.catalogue import ModelSpec
 
 FEATURES = tuple(TextFeatures.__dataclass_fields__)
@@ -141,12 +142,13 @@ def decision_headers(decision: Decision, model_id: str, overhead_ms: float) -> d
     }
 
 
-def model(spec: ModelSpec, unavailable: Mapping[str, str]) -> dict[str, Any]:
+def model(spec: ModelSpec, unavailable: Mapping[str, str], breakers: Breakers) -> dict[str, Any]:
     return {
         "id": spec.id,
         "provider": spec.provider,
         "available": spec.id not in unavailable,
         "reason": unavailable.get(spec.id),
+        "breaker": breaker(breakers, spec.id),
         "quality_tier": spec.quality_tier,
         "strengths": sorted(spec.strengths),
         "capabilities": sorted(spec.capabilities),
@@ -155,6 +157,20 @@ def model(spec: ModelSpec, unavailable: Mapping[str, str]) -> dict[str, Any]:
         "allowed_tiers": sorted(spec.allowed_tiers),
         "prices_usd_per_million": spec.prices_usd_per_million.model_dump(),
     }
+
+
+def breaker(breakers: Breakers, model_id: str) -> dict[str, Any] | None:
+    """None for a model without a key, which is never called."""
+    if (state := breakers.states().get(model_id)) is None:
+        return None
+    note = breakers.notes()[model_id]
+    until = None if note.until is None else datetime.fromtimestamp(note.until, UTC).isoformat(timespec="milliseconds")
+    return {"state": state, "error": note.code or None, "message": note.message or None, "until": until}
+
+
+def not_closed(breakers: Breakers) -> dict[str, Any]:
+    """By model id."""
+    return {model_id: breaker(breakers, model_id) for model_id, note in breakers.notes().items() if note.until}
 
 
 def available(

@@ -33,7 +33,8 @@ class ModelSpec(Strict):
     """One model. Latency is the usual time to a whole short answer; the context window counts prompt and answer.
 
     `parallel_requests` says how many a local model answers at once, all replicas together: more in flight make it
-    slower in the eyes of the router. `unsupported_parameters` are taken out of a request before this model is called,
+    slower in the eyes of the router. `max_concurrent_requests` from each ingress replica may be under way; the next
+    candidate gets what is more. `unsupported_parameters` are taken out of a request before this model is called,
     because the provider would refuse it for them (sampling parameters of reasoning models, for example).
     """
 
@@ -50,6 +51,7 @@ class ModelSpec(Strict):
     strengths: frozenset[Domain] = frozenset()
     expected_latency_ms: Annotated[int, Field(gt=0)]
     parallel_requests: Annotated[int, Field(gt=0)] | None = None
+    max_concurrent_requests: Annotated[int, Field(gt=0)] | None = None
     allowed_tiers: Annotated[frozenset[Tier], Field(min_length=1)] = frozenset(Tier)
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from typing import Any
 from app.completion import Usage
 from app.domain import Decision, Query
 from app.errors import RouterError
-from app.models.fallback import Attempt
+from app.models.attempt import Attempt
 
 logger = logging.getLogger("llm_router.events")
 CLIENT_LEFT = "client_left"
@@ -59,7 +59,7 @@ def refused(request_id: str, error: RouterError) -> None:
     _emit("refusal", level=logging.WARNING, request_id=request_id, error=error.code)
 
 
-def failed(decision: Decision, error: BaseException, latency_ms: float) -> None:
+def failed(decision: Decision, error: BaseException, latency_ms: float, attempts: Sequence[Attempt] = ()) -> None:
     """A decision without a whole answer. The error's message stays out: it may quote the prompt."""
     code = code_of(error)
     _emit(
@@ -69,6 +69,7 @@ def failed(decision: Decision, error: BaseException, latency_ms: float) -> None:
         model=decision.model,
         cause=decision.cause,
         error=code,
+        fallbacks=[f"{attempt.model}:{attempt.code}" for attempt in attempts],
         latency_ms=round(latency_ms, 2),
     )
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from app.completion import Usage
 from app.domain import Decision
 from app.errors import NoModelAvailable
-from app.models.fallback import Attempt
+from app.models.attempt import Attempt
 from app.observability.events import code_of
 from app.observability.labels import NO_MODEL, BreakerState, CacheKind, Endpoint, StageName
 

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Protocol, TypeVar
 
 from app.domain import Decision, Embedding, Prediction, Query, Recollection, Skip, Stage
+from app.errors import StageBusy
 from app.models.catalogue import Catalogue
 from app.routing.evidence import Evidence
 from app.routing.quick import ML_STAGES
@@ -131,6 +132,8 @@ async def within(limit_ms: float, work: Awaitable[Answer] | None, without: Skip 
             return await work
     except TimeoutError:
         return Skip.LATE
+    except StageBusy:
+        return Skip.BUSY  # nothing to log: it comes in floods
     except Exception as error:
         logger.warning("a stage failed and was skipped: %r", error)
         return Skip.FAILED

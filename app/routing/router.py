@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from app.ask import AUTO, Ask
 from app.domain import Capability, Decision, Query, Skip, Stage
-from app.errors import ConfigError
+from app.errors import ConfigError, StageBusy
 from app.models.catalogue import Catalogue
 from app.models.latencies import Latencies
 from app.observability.stages import Stages
@@ -120,6 +120,8 @@ class Router:
                 return await self._engine(request)
         except TimeoutError:
             return self._quick.by_text(request, policy, Skip.LATE)
+        except StageBusy:
+            return self._quick.by_text(request, policy, Skip.BUSY)
         except Exception as error:
             logger.warning("the decision engine failed: %r", error)
             return self._quick.by_text(request, policy, Skip.FAILED)

@@ -6,15 +6,15 @@ import pytest
 
 from app.completion import Prompt
 from app.errors import UpstreamTimeout
-from app.models.breaker import Breakers
 from app.models.fallback import FallbackChain
 from app.stream import RecordedChunks
 from tests.fakes.model import FakeModel, Hang, Item
+from tests.fakes.safeguards import safeguards
 
 
 async def begun(*script: Item) -> tuple[RecordedChunks, FakeModel, list[BaseException | None]]:
     model, ends = FakeModel(script), list[BaseException | None]()
-    chain = FallbackChain({"m": model}, Breakers(["m"], threshold=5), timeout_s=5, max_retries=0)
+    chain = FallbackChain({"m": model}, safeguards(["m"]), timeout_s=5, max_retries=0)
     streaming = await chain.stream(["m"], Prompt([]))
     return RecordedChunks(streaming.chunks, lambda _text, _usage, error: ends.append(error)), model, ends
 

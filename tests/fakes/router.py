@@ -12,9 +12,11 @@ import yaml
 from prometheus_client import generate_latest
 
 from app.api.app import Parts, create_api
+from app.api.guard import Guard
 from app.caching import Caching
 from app.chat import ChatService
 from app.domain import Decision
+from app.keys.ring import KeyRing
 from app.memory.cache.answers import AnswerCache
 from app.memory.cache.build import CacheConfig, open_caches
 from app.memory.cache.guard_words import GuardConfig
@@ -23,9 +25,12 @@ from app.models.availability import Availability
 from app.models.breaker import Breakers
 from app.models.catalogue import Catalogue, ModelSpec
 from app.models.clients import build_clients
+from app.models.concurrency import Concurrency
 from app.models.fallback import FallbackChain
 from app.models.latencies import Latencies
 from app.models.openai import open_session
+from app.models.retry_budget import RetryBudget
+from app.models.safeguards import Safeguards
 from app.observability.metrics import Metrics
 from app.observability.tracing import NoTracer, Tracer
 from app.paths import project_path
@@ -47,6 +52,7 @@ from tests.fakes.upstream import FakeUpstream, running_upstream
 
 BREAKER_THRESHOLD = 3
 NO_TRACER = NoTracer()
+OPEN = Guard()
 NO_SEMANTIC_CACHE = CacheConfig(semantic=False)
 KEYS = {"STRONG_KEY": "sk-strong-0123456789", "MEDIUM_KEY": "sk-medium-0123456789"}
 
@@ -160,13 +166,15 @@ async def running_router(
     retriever: Retriever | None = None,
     cache: CacheConfig = NO_SEMANTIC_CACHE,
     tracer: Tracer = NO_TRACER,
+    guard: Guard = OPEN,
 ) -> AsyncIterator[FakeRouter]:
     with TemporaryDirectory() as folder:
         async with running_upstream() as upstream, open_session() as session, running_store(Path(folder)) as store:
             models, local = catalogue(upstream.url), FakeLocalBackend()
             clients = build_clients(models, KEYS, session, local)
             breakers = Breakers(clients, threshold=BREAKER_THRESHOLD)
-            chain = FallbackChain(clients, breakers, timeout_s=timeout_s, max_retries=max_retries)
+            safeguards = Safeguards(breakers, Concurrency.of(models), RetryBudget())
+            chain = FallbackChain(clients, safeguards, timeout_s=timeout_s, max_retries=max_retries)
             metrics = Metrics(models.models)
             remembering = make_remembering(retriever, metrics)
             prices = models.strongest().prices_usd_per_million
@@ -178,13 +186,16 @@ async def running_router(
             async def scrape() -> bytes:
                 return generate_latest(metrics.registry)
 
+            keys = KeyRing(store.keys)
+
             async def close() -> None:
+                await keys.close()
                 for client in clients.values():
                     await client.close()
                 await remembering.close()
 
-            parts = Parts(service, store, remembering, scrape)
-            api = create_api(parts, name="llm-router", max_body_bytes=1_000_000, close=close)
+            parts = Parts(service, store, keys, remembering, scrape)
+            api = create_api(parts, name="llm-router", max_body_bytes=1_000_000, guard=guard, close=close)
             transport = httpx.ASGITransport(api, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://router") as http:
                 yield FakeRouter(http, service, upstream, local, store)

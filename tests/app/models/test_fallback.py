@@ -7,9 +7,10 @@ import pytest
 from app import errors
 from app.completion import Prompt
 from app.models import fallback
-from app.models.breaker import Breakers
-from app.models.fallback import Attempt, FallbackChain
+from app.models.attempt import Attempt
+from app.models.fallback import FallbackChain
 from tests.fakes.model import FakeModel, Hang
+from tests.fakes.safeguards import safeguards
 
 PROMPT = Prompt([{"role": "user", "content": "hello"}])
 REJECTED = errors.UpstreamRejected("no")
@@ -17,10 +18,13 @@ BUSY = errors.UpstreamUnreachable("busy")
 OK = ["Pa", "ris"]
 
 
-def chain(*models: FakeModel, timeout_s: float = 5.0, max_retries: int = 0) -> tuple[FallbackChain, Sequence[str]]:
+def chain(
+    *models: FakeModel, timeout_s: float = 5.0, max_retries: int = 0, limit: int | None = None
+) -> tuple[FallbackChain, Sequence[str]]:
     clients = {f"m{number}": model for number, model in enumerate(models)}
-    breakers = Breakers(clients, threshold=100)
-    return FallbackChain(clients, breakers, timeout_s=timeout_s, max_retries=max_retries), tuple(clients)
+    return FallbackChain(
+        clients, safeguards(clients, threshold=100, limit=limit), timeout_s=timeout_s, max_retries=max_retries
+    ), tuple(clients)
 
 
 def limited(retry_after_s: float | None) -> errors.UpstreamRateLimited:
@@ -206,3 +210,58 @@ async def test_an_unknown_model_is_a_mistake_of_the_program() -> None:
     run, _ = chain(FakeModel(OK))
     with pytest.raises(KeyError):
         await run.complete(["nobody"], PROMPT)
+
+
+async def test_the_error_that_ends_a_chain_carries_its_attempts() -> None:
+    run, models = chain(FakeModel([BUSY]), FakeModel([REJECTED]), max_retries=1)
+    for chosen, expected in ((models, ["m0", "m0", "m1"]), (models[:1], ["m0", "m0"])):
+        with pytest.raises(errors.UpstreamError) as caught:
+            await run.complete(chosen, PROMPT)
+        assert [attempt.model for attempt in caught.value.attempts] == expected
+
+
+async def test_time_spent_before_counts() -> None:
+    run, models = chain(FakeModel([Hang()]), timeout_s=10)
+    with pytest.raises(errors.UpstreamTimeout):
+        await run.complete(models, PROMPT, spent_s=9.9)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_model_at_its_limit_is_passed_over_at_once(stream: bool) -> None:
+    run, models = chain(FakeModel(["Pa", Hang()]), FakeModel(["Pa", Hang()]), limit=1, max_retries=3)
+    calls = [await run.stream(models, PROMPT), await run.stream(models, PROMPT)]
+    assert [call.model for call in calls] == ["m0", "m1"]
+    with pytest.raises(errors.ModelBusy) as caught:
+        await (run.stream if stream else run.complete)(models, PROMPT)
+    assert (caught.value.status, caught.value.retry_after_s, caught.value.attempts) == (429, 1.0, ())
+    assert run.safeguards.concurrency.refused == {"m0": 2, "m1": 1}
+    await calls[0].chunks.aclose()
+    assert (await run.stream(models, PROMPT)).model == "m0"
+
+
+async def test_places_are_given_back_however_a_call_ends() -> None:
+    run, models = chain(FakeModel(OK, OK, [BUSY], ["Pa", BUSY], OK), limit=1)
+    await run.complete(models, PROMPT)
+    assert [chunk.text async for chunk in (await run.stream(models, PROMPT)).chunks] == OK
+    with pytest.raises(errors.UpstreamUnreachable):
+        await run.complete(models, PROMPT)
+    with pytest.raises(errors.UpstreamUnreachable):
+        [chunk async for chunk in (await run.stream(models, PROMPT)).chunks]
+    assert (await run.complete(models, PROMPT)).model == "m0"
+
+
+async def test_streams_that_break_off_open_the_breaker() -> None:
+    run, models = chain(FakeModel(["Pa", BUSY]))
+    for _ in range(100):
+        with pytest.raises(errors.UpstreamUnreachable):
+            [chunk async for chunk in (await run.stream(models, PROMPT)).chunks]
+    assert run.safeguards.breakers.blocks("m0")
+
+
+async def test_a_breaker_that_opens_ends_the_retries() -> None:
+    broken = FakeModel([BUSY])
+    clients = {"m": broken}
+    run = FallbackChain(clients, safeguards(clients, threshold=2), timeout_s=5, max_retries=10)
+    with pytest.raises(errors.UpstreamUnreachable):
+        await run.complete(["m"], PROMPT)
+    assert broken.calls == 2

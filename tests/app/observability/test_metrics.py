@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from app.completion import Usage
 from app.domain import Candidate, Cause, Decision, Domain, Stage
 from app.errors import NoModelAvailable, UpstreamTimeout
-from app.models.fallback import Attempt
+from app.models.attempt import Attempt
 from app.observability.labels import BreakerState, CacheKind, Endpoint
 from app.observability.memory_metrics import MemoryMetrics
 from app.observability.metrics import Metrics
