@@ -21,7 +21,7 @@ from app.paths import project_path
 from app.routing.features import TextFeaturesConfig
 from app.routing.rules import RuleBook
 from app.routing.weights import Policy
-from app.settings import read_settings
+from app.settings import check_production, read_settings
 from app.yaml_file import load_yaml, read_yaml, validate
 from deployments.args import LlamaArgs, RouterArgs
 
@@ -49,7 +49,7 @@ def check(path: Path) -> dict[str, Any]:
         faults += _llama_faults(path, content) if not faults else []
     if faults:
         raise ConfigError("\n".join(faults))
-    read_settings()
+    check_production(read_settings())
     return content
 
 

@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.request
 from http.client import HTTPException
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,11 @@ def _listen(config: dict[str, Any]) -> str:
     if "PORT" in given:
         options["port"] = settings.port
     host, port = options.setdefault("host", str(settings.host)), options.setdefault("port", settings.port)
+    if not settings.production and not _is_local(host):
+        raise ConfigError(
+            f"HOST {host}: in development nobody is asked for an API key, so it listens on this machine alone; set "
+            "APP_ENV=production, or HOST=127.0.0.1"
+        )
     if not _is_free(host, port):
         raise ConfigError(f"port {port} of {host} is in use; stop what listens there, or set PORT to another one")
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -76,6 +82,13 @@ def replica_ports(port: int) -> dict[str, str]:
     first = FIRST_REPLICA_PORT + port % BLOCKS * REPLICA_PORTS
     name = "RAY_SERVE_DIRECT_INGRESS_{}_HTTP_PORT"
     return {name.format("MIN"): str(first), name.format("MAX"): str(first + REPLICA_PORTS - 1)}
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -152,7 +165,8 @@ class Watch:
 
     def _tell(self, name: str, status: str, message: str) -> None:
         if status == RUNNING:
-            where = f" at {self._url} (API at {self._url}/docs)" if name == "router" else ""
+            docs = "" if read_settings().production else f" (API at {self._url}/docs)"
+            where = f" at {self._url}{docs}" if name == "router" else ""
             print(f"{name}: ready after {time.monotonic() - self._started:.0f} s{where}", flush=True)
             return
         print(f"{name}: failed: {message}", file=sys.stderr, flush=True)

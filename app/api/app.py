@@ -9,11 +9,13 @@ from fastapi import FastAPI
 
 from app.api import errors
 from app.api.chat import chat_routes
+from app.api.guard import OPENAPI, Guard
 from app.api.openai import openai_routes
 from app.api.operations import operations_routes
 from app.api.policy import policy_routes
 from app.api.records import record_routes
 from app.chat import ChatService
+from app.keys.ring import KeyRing
 from app.remembering import Remembering
 from app.storage.store import Store
 
@@ -26,11 +28,14 @@ class Parts:
 
     service: ChatService
     store: Store
+    keys: KeyRing
     remembering: Remembering
     scrape: Callable[[], Awaitable[bytes]]
 
 
-def create_api(parts: Parts, *, name: str, max_body_bytes: int, close: Callable[[], Awaitable[None]]) -> FastAPI:
+def create_api(
+    parts: Parts, *, name: str, max_body_bytes: int, guard: Guard, close: Callable[[], Awaitable[None]]
+) -> FastAPI:
     """`close` is awaited when the server shuts down."""
 
     @asynccontextmanager
@@ -38,7 +43,13 @@ def create_api(parts: Parts, *, name: str, max_body_bytes: int, close: Callable[
         yield
         await close()
 
-    api = FastAPI(title=name, version=version("llm-router"), description=DESCRIPTION, lifespan=lifespan)
+    api = FastAPI(
+        title=name,
+        version=version("llm-router"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url=None if guard.keys_required else OPENAPI,
+    )
     api.state.max_body_bytes = max_body_bytes
     errors.install(api, parts.service.turned_away)
     api.include_router(chat_routes(parts.service))
@@ -46,5 +57,7 @@ def create_api(parts: Parts, *, name: str, max_body_bytes: int, close: Callable[
     api.include_router(record_routes(parts.store, parts.remembering, parts.service.router.catalogue))
     api.include_router(policy_routes(parts.service.router, parts.remembering, parts.store.releases))
     service, recorder = parts.service, parts.store.recorder
-    api.include_router(operations_routes(service, recorder, parts.remembering, parts.scrape, api.version))
+    required = guard.keys_required
+    api.include_router(operations_routes(service, recorder, parts.remembering, parts.scrape, api.version, required))
+    guard.install(api, parts.keys)
     return api

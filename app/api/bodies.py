@@ -23,6 +23,13 @@ def _not_blank(text: str) -> str:
 CleanText = Annotated[str, AfterValidator(_clean)]
 QueryText = Annotated[str, AfterValidator(_not_blank)]
 UserId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean)]
+UserTier = Annotated[
+    Tier | None,
+    Field(
+        description="The user's tier; weights and allowed models depend on it. Absent: that of the API key, or free. "
+        "It may be lower than the key's."
+    ),
+]
 MaxCost = Annotated[
     float | None,
     Field(ge=0, allow_inf_nan=False, description="Only models whose answer is expected to cost no more, US dollars."),
@@ -53,7 +60,7 @@ class RouteBody(Strict):
     context: CleanText | list[ContextMessage] | None = Field(
         default=None, description="What the model should know: a text, or the conversation so far."
     )
-    user_tier: Tier = Field(default=Tier.FREE, description="The user's tier; weights and allowed models depend on it.")
+    user_tier: UserTier = None
     model: ModelId = Field(default="auto", description='A model id of the catalogue, or "auto": let the router choose.')
     max_cost_usd: MaxCost = None
     quality_floor: QualityFloor = None
@@ -103,7 +110,7 @@ class CompletionBody(BaseModel):
     max_completion_tokens: Annotated[int, Field(gt=0)] | None = Field(default=None, description="As max_tokens.")
     tools: list[dict[str, Any]] | None = Field(default=None, description="Tools that the model may call.")
     response_format: dict[str, Any] | None = Field(default=None, description="Asks for JSON.")
-    user_tier: Tier = Field(default=Tier.FREE, description="The user's tier. An addition to OpenAI's format.")
+    user_tier: UserTier = None
     cache: bool = Field(default=True, description="false: no cache for this request. An addition to OpenAI's format.")
     max_cost_usd: MaxCost = None
     quality_floor: QualityFloor = None

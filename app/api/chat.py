@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from app.api import errors, views
 from app.api.bodies import ChatBody, RouteBody
 from app.api.failures import failures
-from app.api.request import BoundedRoute, client_request_id, no_store, request_id, tenant
+from app.api.request import BoundedRoute, client_request_id, no_store, request_id, tenant, tier
 from app.api.schemas import ChatAnswer, ErrorAnswer, RouteAnswer
 from app.api.streaming import EventStream
 from app.ask import Ask
@@ -64,7 +64,7 @@ def _ask(body: RouteBody, request: Request, endpoint: Endpoint, *, stream: bool)
         context_text="\n".join(message["content"] for message in before),
         prompt=Prompt(messages),
         user_id=body.user_id,
-        tier=body.user_tier,
+        tier=tier(request, body.user_tier),
         model=body.model,
         needs=frozenset({Capability.STREAM}) if stream else frozenset(),
         limits=Limits(body.max_cost_usd, body.quality_floor, body.max_latency_ms),

@@ -12,9 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.api.request import id_headers, request_id
-from app.errors import BodyTooLarge, InvalidRequest, RouterError
+from app.errors import BodyTooLarge, Forbidden, HeadersTooLarge, InvalidRequest, RouterError, Unauthorized
 
 logger = logging.getLogger(__name__)
+AT_THE_DOOR = (InvalidRequest, BodyTooLarge, Unauthorized, Forbidden, HeadersTooLarge)  # no query was seen
 DEFAULT_RETRY_AFTER_S = 1.0  # when a provider says "too many requests" and not until when
 
 
@@ -69,10 +70,15 @@ def _answer(
 
 
 async def _router_error(request: Request, error: Exception) -> Response:
-    ours = public(error, request_id(request))
+    return answer(request, public(error, request_id(request)))
+
+
+def answer(request: Request, ours: RouterError) -> Response:
     wait_s = DEFAULT_RETRY_AFTER_S if ours.retry_after_s is None else ours.retry_after_s
-    headers = {"retry-after": str(ceil(wait_s))} if ours.status in (429, 503) else None
-    if type(ours) in (InvalidRequest, BodyTooLarge):
+    headers = {"retry-after": str(ceil(wait_s))} if ours.status in (429, 503) else {}
+    if ours.status == 401:
+        headers = {"www-authenticate": "Bearer"}
+    if type(ours) in AT_THE_DOOR:
         request.app.state.turned_away(request.url.path, ours.code)
     param = "messages" if ours.param == "query" and _speaks_openai(request.url.path) else ours.param
     return _answer(request, ours.status, ours.code, ours.message, param, headers)
@@ -95,7 +101,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    message = f"{error.detail}: {request.method} {request.url.path}; /docs lists what there is"
+    message = f"{error.detail}: {request.method} {request.url.path}; /openapi.json lists what there is"
     return _answer(request, error.status_code, code, message, headers=dict(error.headers or {}))
 
 

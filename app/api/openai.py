@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from app.api import errors, views
 from app.api.bodies import CompletionBody
 from app.api.failures import failures
-from app.api.request import BoundedRoute, client_request_id, no_store, request_id, tenant
+from app.api.request import BoundedRoute, client_request_id, no_store, request_id, tenant, tier
 from app.api.schemas import CompletionErrorAnswer
 from app.api.streaming import EventStream
 from app.ask import AUTO, Ask
@@ -71,7 +71,7 @@ def _ask(body: CompletionBody, raw: dict[str, Any], request: Request) -> Ask:
         context_text="\n".join(texts) + (orjson.dumps(body.tools).decode() if body.tools else ""),
         prompt=Prompt(raw["messages"], {key: value for key, value in raw.items() if key not in OWN_FIELDS}),
         user_id=body.user or "anonymous",
-        tier=body.user_tier,
+        tier=tier(request, body.user_tier),
         model=body.model,
         needs=_needs(body),
         max_output_tokens=body.max_completion_tokens or body.max_tokens,

@@ -5,9 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
+from app.api.failures import failures
 from app.api.policy_schemas import PolicyAnswer
+from app.api.request import admin_only
+from app.api.schemas import ErrorAnswer
 from app.errors import RouterError
 from app.remembering import Remembering
 from app.routing.router import Router
@@ -18,7 +21,12 @@ ANSWER_WITHIN_S = 1.0
 
 
 def policy_routes(router: Router, remembering: Remembering, releases: Releases) -> APIRouter:
-    routes = APIRouter(prefix="/api/v1", tags=["operations"])
+    routes = APIRouter(
+        prefix="/api/v1",
+        tags=["operations"],
+        dependencies=[Depends(admin_only)],
+        responses=failures(ErrorAnswer, 401, 403),
+    )
 
     @routes.get("/policy", response_model=PolicyAnswer, summary="The live version of each part")
     async def policy() -> Response:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app.api.failures import failures
 from app.api.record_schemas import (
@@ -17,7 +17,7 @@ from app.api.record_schemas import (
     FeedbackBody,
     StatisticsAnswer,
 )
-from app.api.request import BoundedRoute, tenant
+from app.api.request import BoundedRoute, admin_only, tenant
 from app.api.schemas import ErrorAnswer
 from app.errors import InvalidRequest, UnknownRequest
 from app.models.catalogue import Catalogue
@@ -33,7 +33,10 @@ Window = Annotated[str, Query(description="How far back: minutes, hours or days,
 
 def record_routes(store: Store, remembering: Remembering, catalogue: Catalogue) -> APIRouter:
     routes = APIRouter(
-        prefix="/api/v1", tags=["records"], route_class=BoundedRoute, responses=failures(ErrorAnswer, 404, 422, 503)
+        prefix="/api/v1",
+        tags=["records"],
+        route_class=BoundedRoute,
+        responses=failures(ErrorAnswer, 401, 403, 404, 422, 503),
     )
     prices = {spec.id: spec.prices_usd_per_million for spec in catalogue.models.values()}
     strongest = catalogue.strongest().id
@@ -54,7 +57,12 @@ def record_routes(store: Store, remembering: Remembering, catalogue: Catalogue) 
             raise unknown(request_id)
         return _json(asdict(found))
 
-    @routes.get("/stats", response_model=StatisticsAnswer, summary="Traffic, cost and savings in a window of time")
+    @routes.get(
+        "/stats",
+        response_model=StatisticsAnswer,
+        dependencies=[Depends(admin_only)],
+        summary="Traffic, cost and savings in a window of time",
+    )
     async def stats(window: Window = "24h") -> Response:
         return _json(asdict(await store.statistics(_window(window), prices, strongest)))
 

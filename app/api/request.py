@@ -9,10 +9,12 @@ import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from app.errors import BodyTooLarge, InvalidRequest
+from app.domain import Tier
+from app.errors import BodyTooLarge, Forbidden, InvalidRequest
+from app.keys.key import TENANT, ApiKey
 
 DEFAULT_TENANT = "default"
-TENANT = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+TIERS = tuple(Tier)  # lowest first
 REQUEST_ID = re.compile(r"[!-~]{1,200}")
 
 
@@ -36,12 +38,44 @@ def id_headers(request: Request) -> dict[str, str]:
     return {"x-request-id": client_request_id(request) or own, "x-llm-router-request-id": own}
 
 
+def key(request: Request) -> ApiKey | None:
+    """The one that the request came with; None only where none is required."""
+    return getattr(request.state, "key", None)
+
+
 def tenant(request: Request) -> str:
-    """Whose data this is: the header X-Tenant-ID. Raises InvalidRequest when it is malformed."""
-    given = request.headers.get("x-tenant-id", DEFAULT_TENANT)
+    """Whose data this is: the key's tenant. The header X-Tenant-ID names another one, for admins and without a key.
+
+    Raises InvalidRequest when the header is malformed, Forbidden when it names a tenant that is not the key's.
+    """
+    mine = key(request)
+    given = request.headers.get("x-tenant-id", mine.tenant if mine else DEFAULT_TENANT)
     if not TENANT.fullmatch(given):
         raise InvalidRequest("X-Tenant-ID has to be 1 to 64 letters, digits or one of . _ : -", param="X-Tenant-ID")
+    if mine and given != mine.tenant and not mine.admin:
+        raise Forbidden(
+            f"X-Tenant-ID: this API key is of tenant {mine.tenant}; leave the header out", param="X-Tenant-ID"
+        )
     return given
+
+
+def tier(request: Request, asked: Tier | None) -> Tier:
+    """The tier asked for, else the key's, else FREE. Raises Forbidden when it is above the key's."""
+    mine = key(request)
+    if mine is None:
+        return asked or Tier.FREE
+    if asked and TIERS.index(asked) > TIERS.index(mine.tier):
+        raise Forbidden(f"user_tier: this API key is for {mine.tier}, not {asked}; ask for less", param="user_tier")
+    return asked or mine.tier
+
+
+async def admin_only(request: Request) -> None:
+    """A dependency of routes that show more than one tenant's. Raises Forbidden."""
+    mine = key(request)
+    if mine and not mine.admin:
+        raise Forbidden(
+            "this takes an admin's API key; the operator makes one with `python -m app.keys create --admin`"
+        )
 
 
 def no_store(request: Request) -> bool:

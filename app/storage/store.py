@@ -11,6 +11,7 @@ from typing import Self
 
 from app.errors import StorageUnavailable
 from app.models.catalogue import Prices
+from app.storage.api_keys import KeyStore
 from app.storage.database import Database, open_database
 from app.storage.recorder import Recorder
 from app.storage.releases import Releases
@@ -40,6 +41,7 @@ class Store:
     def __init__(self, database: Database, settings: StoreSettings) -> None:
         self.repository = Repository(database)
         self.releases = Releases(database)
+        self.keys = KeyStore(database)
         spool = Spool(settings.spool_folder, settings.spool_max_mb)
         self.recorder = Recorder(self.repository, spool, commit_timeout_s=settings.commit_timeout_s)
         self._database = database

@@ -3,7 +3,7 @@
 Texts of answers have a table of their own, so that statistics read `outcome` alone, and it is narrow.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Index, SmallInteger, Table, Text, text
@@ -157,6 +157,21 @@ class ReleaseRow(SQLModel, table=True):
     lineage: dict[str, Any] = Field(sa_type=JSON)
     created_at: datetime = Field(sa_type=UtcTime)
     settled_at: datetime | None = Field(sa_type=UtcTime)
+
+
+class ApiKeyRow(SQLModel, table=True):
+    __tablename__: ClassVar[str] = "api_key"
+
+    id: str = Field(primary_key=True)
+    digest: str
+    name: str | None
+    tenant: str
+    tier: str
+    admin: bool
+    created_at: datetime = Field(sa_type=UtcTime)
+    expires_at: datetime | None = Field(sa_type=UtcTime)
+    revoked_at: datetime | None = Field(sa_type=UtcTime)
+    last_used_on: date | None
 
 
 def table(name: str) -> Table:

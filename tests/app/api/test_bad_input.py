@@ -144,7 +144,7 @@ async def test_v1_speaks_openais_error_shape(router: FakeRouter) -> None:
 async def test_a_wrong_address(router: FakeRouter, method: str, path: str, status: int) -> None:
     response = await router.http.request(method, path)
     assert response.status_code == status
-    assert "/docs" in response.json()["error"]["message"]
+    assert "/openapi.json" in response.json()["error"]["message"]
 
 
 async def test_an_unexpected_error_tells_nothing_of_the_inside(
