@@ -48,6 +48,31 @@ def test_a_wrong_variable_is_told_before_the_start(
     assert "environment variable REQUEST_TIMEOUT" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"HOST": "0.0.0.0"}, "HOST 0.0.0.0: in development nobody is asked for an API key"),
+        ({"APP_ENV": "production", "DATABASE_URL": "sqlite:///x.db"}, "TRUSTED_HOSTS is not set; write"),
+    ],
+)
+def test_what_would_be_open_to_all_is_not_started(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    words: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings.environment.cache_clear()
+    try:
+        assert main(write(tmp_path, shipped())) == 1
+    finally:
+        monkeypatch.undo()
+        settings.environment.cache_clear()
+    assert words in capsys.readouterr().err
+
+
 def test_routers_of_one_machine_share_no_port_of_their_replicas() -> None:
     blocks = sorted(tuple(map(int, replica_ports(port).values())) for port in range(8000, 8100))
     assert blocks[0][0] >= 20_000  # Ray's own ports are below, the system's above

@@ -8,11 +8,13 @@ from http.client import HTTPException
 
 from app.errors import ConfigError
 from app.ray_auth import authorization
+from app.settings import environment
 from train.publishing.deployed import Deployed, Json
 
 USUAL = "http://127.0.0.1:8265"
 TIMEOUT_S = 10.0
 REFUSED = (401, 403)
+KEY = "LLM_ROUTER_API_KEY"
 
 
 class ServeApi:
@@ -38,14 +40,19 @@ class ServeApi:
 
     def metrics(self, deployed: Deployed) -> str:
         """The router's own, as Prometheus text, from its own address. Raises ConfigError."""
-        return self._open(urllib.request.Request(f"{deployed.router_url}/api/v1/metrics"), "the router").decode()
+        key = environment().get(KEY)
+        headers = {"x-api-key": key} if key else {}
+        request = urllib.request.Request(f"{deployed.router_url}/api/v1/metrics", headers=headers)
+        return self._open(request, "the router", f"an admin's API key ({KEY})").decode()
 
     def _ask(self, method: str, body: bytes | None) -> bytes:
         headers = {**authorization(), "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.dashboard}/api/serve/applications/", body, headers, method=method)
-        return self._open(request, "a Ray dashboard")
+        return self._open(
+            request, "a Ray dashboard", "the cluster's token (RAY_AUTH_TOKEN, or its file in RAY_AUTH_TOKEN_PATH)"
+        )
 
-    def _open(self, request: urllib.request.Request, what: str) -> bytes:
+    def _open(self, request: urllib.request.Request, what: str, secret: str) -> bytes:
         where = f"{request.type}://{request.host}"
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
@@ -53,10 +60,7 @@ class ServeApi:
         except urllib.error.HTTPError as error:
             words = error.read().decode("utf-8", "replace").strip()[:500]
             if error.code in REFUSED:
-                raise ConfigError(
-                    f"{where}: the cluster wants a token ({error.code}); give it in RAY_AUTH_TOKEN, or its file in "
-                    "RAY_AUTH_TOKEN_PATH"
-                ) from error
+                raise ConfigError(f"{where}: {what} refuses this ({error.code}); it wants {secret}") from error
             raise ConfigError(f"{where}: refuses the request ({error.code}): {words}") from error
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error

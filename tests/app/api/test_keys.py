@@ -55,9 +55,9 @@ async def test_the_official_sdk_works_unchanged(production: FakeRouter) -> None:
     with pytest.raises(openai.AuthenticationError, match="this API key is not known here") as error:
         await openai.AsyncOpenAI(api_key="sk-none", **usual).chat.completions.create(**ask)
     assert error.value.code == "invalid_api_key"
+    ask["extra_body"] = {"user_tier": "enterprise"}
     with pytest.raises(openai.PermissionDeniedError, match="user_tier: this API key is for pro, not enterprise"):
-        extra = {"user_tier": "enterprise"}
-        await openai.AsyncOpenAI(api_key=token, **usual).chat.completions.create(**ask, extra_body=extra)
+        await openai.AsyncOpenAI(api_key=token, **usual).chat.completions.create(**ask)
 
 
 @pytest.mark.parametrize("path", [CHAT, COMPLETIONS])

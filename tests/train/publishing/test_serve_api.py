@@ -11,19 +11,24 @@ import pytest
 from app.errors import ConfigError, ReleaseConflict
 from app.storage.releases import Draft, Part
 from tests.train.publishing.test_deployed import DETAILS, METRICS
+from train.publishing import serve_api
 from train.publishing.push import found, push
 from train.publishing.serve_api import ServeApi
 
 
 @contextmanager
-def answering(status: int, body: bytes = b"", metrics: str = "") -> Iterator[str]:
-    """The same answer to all; without a `body` as a cluster whose router listens there too, with these `metrics`."""
+def answering(status: int, body: bytes = b"", metrics: str = "", key: str | None = None) -> Iterator[str]:
+    """The same answer to all; without a `body` as a cluster whose router listens there too, with these `metrics`.
+
+    Those are for whoever has the `key`.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status)
+            of_router = self.path.endswith("/metrics")
+            self.send_response(401 if of_router and self.headers.get("x-api-key") != key else status)
             self.end_headers()
-            self.wfile.write(metrics.encode() if self.path.endswith("/metrics") else body or cluster)
+            self.wfile.write(metrics.encode() if of_router else body or cluster)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -42,7 +47,7 @@ def answering(status: int, body: bytes = b"", metrics: str = "") -> Iterator[str
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
-        (403, b"", r"the cluster wants a token \(403\); give it in RAY_AUTH_TOKEN"),
+        (403, b"", r"a Ray dashboard refuses this \(403\); it wants the cluster's token \(RAY_AUTH_TOKEN"),
         (500, b"broken", r"refuses the request \(500\): broken"),
         (200, b"<html>", "what answers there is no Ray dashboard; check --dashboard"),
         (200, b"[]", "what answers there is no Ray dashboard"),
@@ -73,6 +78,14 @@ def test_what_is_live() -> None:
         pytest.raises(ConfigError, match=r"holds weights 1, which .*: 0 is live"),
     ):
         found(ServeApi(url), Part.WEIGHTS)
+
+
+def test_a_router_in_production_wants_an_admins_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(200, metrics=METRICS, key="lr-admin") as url:
+        with pytest.raises(ConfigError, match=r"the router refuses this \(401\); it wants .* \(LLM_ROUTER_API_KEY\)"):
+            found(ServeApi(url), Part.WEIGHTS)
+        monkeypatch.setattr(serve_api, "environment", lambda: {"LLM_ROUTER_API_KEY": "lr-admin"})
+        assert found(ServeApi(url), Part.WEIGHTS).version == "1"
 
 
 def test_a_configuration_that_was_changed_meanwhile() -> None:
