@@ -1,7 +1,8 @@
 """Who asks: the API key of a request, before anything else of it is looked at."""
 
+from collections.abc import Iterable
+
 from fastapi import Request
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import errors
@@ -36,7 +37,7 @@ class Access:
     async def _key(self, scope: Scope) -> ApiKey | None:
         """Where no key is asked for, what is not one of ours is a placeholder: SDKs insist on sending something."""
         health = scope["path"].removeprefix(scope.get("root_path", "")) == HEALTH
-        token = _token(Headers(scope=scope))
+        token = _token(scope["headers"])
         if token is None or not (self._required or token.startswith(PREFIX)):
             if self._required and not health:
                 raise Unauthorized(NO_KEY)
@@ -49,8 +50,14 @@ class Access:
             raise
 
 
-def _token(headers: Headers) -> str | None:
+def _token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """Of two, the one that looks like ours: some clients always send both."""
-    bearer = headers.get("authorization", "").partition(" ")
-    given = [headers.get("x-api-key", ""), bearer[2].strip() if bearer[0].lower() == "bearer" else ""]
-    return max(filter(None, given), key=lambda token: token.startswith(PREFIX), default=None)
+    found = None
+    for name, value in headers:
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            value = value[7:].strip()
+        elif name != b"x-api-key":
+            continue
+        if value and (found is None or not found.startswith(PREFIX)):
+            found = value.decode("latin-1")
+    return found

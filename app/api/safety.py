@@ -7,16 +7,16 @@ from app.api import errors
 from app.errors import HeadersTooLarge
 
 MAX_HEADERS, MAX_HEADER_BYTES = 100, 16_384
-USUAL = {
-    b"x-content-type-options": b"nosniff",
-    b"cache-control": b"no-store",  # answers are one tenant's
-    b"referrer-policy": b"no-referrer",
-    b"x-frame-options": b"DENY",
-}
+USUAL = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),  # answers are one tenant's
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
 CSP = b"content-security-policy"
-OF_DATA = b"default-src 'none'; frame-ancestors 'none'"
-OF_PAGES = b"object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"  # /docs loads scripts
-HSTS = {b"strict-transport-security": b"max-age=31536000"}
+OF_DATA = CSP, b"default-src 'none'; frame-ancestors 'none'"
+OF_PAGES = CSP, b"object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"  # /docs loads scripts
+HSTS = b"strict-transport-security", b"max-age=31536000"
 
 
 class SafeHeaders:
@@ -24,15 +24,13 @@ class SafeHeaders:
 
     def __init__(self, app: ASGIApp, *, tls_in_front: bool) -> None:
         self._app = app
-        self._usual = USUAL | HSTS if tls_in_front else USUAL
+        self._usual = (*USUAL, HSTS) if tls_in_front else USUAL
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safe(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = dict(message["headers"])
-                page = given.get(b"content-type", b"").startswith(b"text/html")
-                added = {**self._usual, CSP: OF_PAGES if page else OF_DATA}
-                message["headers"] = [*message["headers"], *(one for one in added.items() if one[0] not in given)]
+                page = (b"content-type", b"text/html; charset=utf-8") in message["headers"]
+                message["headers"] = [*message["headers"], *self._usual, OF_PAGES if page else OF_DATA]
             await send(message)
 
         if scope["type"] != "http":

@@ -1,6 +1,7 @@
 """The keys that this process knows: asking the database for each request would cost more than most answers."""
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -14,6 +15,7 @@ from app.errors import RouterError, StorageUnavailable, Unauthorized
 from app.keys.key import TOKEN, ApiKey, digest
 from app.storage.api_keys import KeyStore
 
+logger = logging.getLogger(__name__)
 FRESH_S = 30.0  # a revoked key is refused after that
 GRACE_S = 300.0  # known keys go on for so long without a database
 LOOK_AGAIN_S = 5.0  # after a lookup that failed
@@ -101,7 +103,9 @@ class KeyRing:
         try:
             async with self._at_once:
                 key = await self._store.find(id_)
-        except RouterError:
+        except Exception as error:  # whatever it is, nobody becomes known by it, or stays so for long
+            if not isinstance(error, RouterError):
+                logger.error("an API key could not be looked up: %s", type(error).__name__)
             self._unanswered(id_)
             return
         now = self._monotonic()

@@ -17,7 +17,11 @@ from tests.fakes.router import FakeRouter, running_router
 CHAT, ROUTE, COMPLETIONS = "/api/v1/chat", "/api/v1/route", "/v1/chat/completions"
 ASK = {"query": "hello", "user_id": "u1"}
 Header = Callable[[str], dict[str, str]]
-HEADERS: list[Header] = [lambda token: {"authorization": f"Bearer {token}"}, lambda token: {"x-api-key": token}]
+HEADERS: list[Header] = [
+    lambda token: {"authorization": f"Bearer {token}"},
+    lambda token: {"authorization": f"bearer  {token}", "x-api-key": "none"},
+    lambda token: {"authorization": "Basic dTpw", "x-api-key": token},
+]
 
 
 @pytest.fixture

@@ -23,15 +23,15 @@ class FakeKeys:
         self.keys: dict[str, ApiKey] = {}
         self.lookups: list[str] = []
         self.noted: list[tuple[str, date]] = []
-        self.down = False
+        self.fault: Exception | None = None
         self.answers = asyncio.Event()
         self.answers.set()
 
     async def find(self, id_: str) -> ApiKey | None:
         self.lookups.append(id_)
         await self.answers.wait()
-        if self.down:
-            raise StorageUnavailable("down")
+        if self.fault:
+            raise self.fault
         return self.keys.get(id_)
 
     async def used(self, id_: str, day: date) -> None:
@@ -103,11 +103,14 @@ async def test_the_day_of_use_is_written_once_a_day(ring: KeyRing, store: FakeKe
     assert store.noted == [(key.id, date(2026, 1, 1)), (key.id, date(2026, 1, 2))]
 
 
-async def test_without_a_database_known_keys_go_on_for_a_while(ring: KeyRing, store: FakeKeys, clock: Clock) -> None:
+@pytest.mark.parametrize("fault", [StorageUnavailable("down"), ValueError("a fault of ours")])
+async def test_without_a_database_known_keys_go_on_for_a_while(
+    ring: KeyRing, store: FakeKeys, clock: Clock, fault: Exception
+) -> None:
     token, key = store.add()
     other, _ = store.add()
     await ring.find(token)
-    store.down = True
+    store.fault = fault
     for clock.s in (FRESH_S, FRESH_S + 1, GRACE_S - 1):
         assert (await ring.find(token)).id == key.id
     assert len(store.lookups) == 3  # the second of these was within LOOK_AGAIN_S
@@ -116,7 +119,7 @@ async def test_without_a_database_known_keys_go_on_for_a_while(ring: KeyRing, st
     clock.s = GRACE_S + LOOK_AGAIN_S
     with pytest.raises(StorageUnavailable):
         await ring.find(token)
-    store.down = False
+    store.fault = None
     assert (await ring.find(token)).id == key.id
 
 
