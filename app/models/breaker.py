@@ -154,16 +154,14 @@ class Breakers:
     def half_open(self) -> list[str]:
         return [model for model, state in self.states().items() if state is BreakerState.HALF_OPEN]
 
-    def take_wanted(self) -> list[str]:
-        """The models whose probe is under way, or was asked for since the last call."""
-        wanted = [m for m in self.half_open() if self._breakers[m].wanted or self._breakers[m].probing]
-        for model in wanted:
-            self._breakers[model].wanted = False
-        return wanted
+    def wanted(self) -> list[str]:
+        """The models whose probe is under way, or was asked for since their last lease."""
+        return [m for m in self.half_open() if self._breakers[m].wanted or self._breakers[m].probing]
 
     def lease(self, model: str, until: float) -> None:
         """Until then (Unix time) the one probe of this model is ours."""
         self._breakers[model].may_probe_until = until
+        self._breakers[model].wanted = False
 
     def _state(self, breaker: _Breaker) -> BreakerState:
         if breaker.note.until is None:

@@ -68,15 +68,15 @@ class BreakerSync:
     async def _run(self) -> None:
         while True:
             self._wake.clear()
-            wanted = self._breakers.take_wanted()
             try:
                 async with asyncio.timeout(TIMEOUT_S):
                     await self._exchange()
-                    await self._lease(wanted)
+                    await self._release()
+                    await self._lease()
                 self._said(None)
             except Exception as error:  # whatever it is: a board that is away must not stop anything
                 self._said(error)
-                for model in wanted:
+                for model in self._breakers.wanted():
                     self._breakers.lease(model, time() + LEASE_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._every_s)
@@ -92,14 +92,22 @@ class BreakerSync:
         if mine:
             await self._board.post(mine)
 
-    async def _lease(self, wanted: list[str]) -> None:
-        for model in self._held.difference(wanted, self._breakers.half_open()):
-            await self._board.release(self._names[model], self._owner)
+    async def _release(self) -> None:
+        for model in self._held.difference(self._breakers.half_open()):
             self._held.discard(model)
+            await self._board.release(self._names[model], self._owner)
+
+    async def _lease(self) -> None:
+        """One that is new was perhaps let go by a replica whose probe has ended: its note comes before ours."""
+        wanted = self._breakers.wanted()
         for model in wanted:
             until = time() + LEASE_S
-            if await self._board.lease(self._names[model], self._owner, LEASE_S):
+            if not await self._board.lease(self._names[model], self._owner, LEASE_S):
+                continue
+            if model not in self._held:
                 self._held.add(model)
+                await self._exchange()
+            if model in self._breakers.half_open():
                 self._breakers.lease(model, until)
 
     def _said(self, error: Exception | None) -> None:
