@@ -5,6 +5,8 @@ import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from app.errors import StageBusy
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -13,19 +15,27 @@ class Gather(Generic[Item, Result]):
     """Sends at once when nothing is in flight, and otherwise gathers what arrives meanwhile into the next call.
 
     `call` takes at most `max_batch` items and answers in their order. A call may take `call_timeout_s`; then its items
-    fail with TimeoutError and the next batch goes out.
+    fail with TimeoutError and the next batch goes out. Beyond `max_waiting` items it raises StageBusy.
     """
 
     def __init__(
-        self, call: Callable[[list[Item]], Awaitable[list[Result]]], *, max_batch: int, call_timeout_s: float
+        self,
+        call: Callable[[list[Item]], Awaitable[list[Result]]],
+        *,
+        max_batch: int,
+        max_waiting: int,
+        call_timeout_s: float,
     ) -> None:
         self._call = call
         self._max_batch = max_batch
+        self._max_waiting = max_waiting
         self._call_timeout_s = call_timeout_s
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._sender: asyncio.Task[None] | None = None
 
     async def __call__(self, item: Item) -> Result:
+        if len(self._waiting) >= self._max_waiting:
+            raise StageBusy(f"{self._max_waiting} queries wait for the DecisionEngine")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._sender is None:

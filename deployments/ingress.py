@@ -63,6 +63,7 @@ from deployments.retriever_handle import RetrieverHandle
 from deployments.shared_breakers import SharedBreakers
 
 MAX_BATCH = 32
+MAX_WAITING = 512  # for the DecisionEngine; what is more would wait in vain
 CALL_TIMEOUT_S = 2.0
 BYTES_A_MB = 1_000_000
 SCRAPE_TIMEOUT_S = 8.0
@@ -101,6 +102,7 @@ class Ingress(Measured):
         self._remembering = self._open_remembering()
         service = self._build_service(backend, clients, store, tracer)
         shared = SharedBreakers(self._safeguards.breakers, self._catalogue, self._settings.redis_url)
+
         async def close() -> None:
             backend.stop()
             for client in clients.values():
@@ -156,7 +158,7 @@ class Ingress(Measured):
 
     def _build_router(self, backend: LlamaBackend, features: TextFeaturesReader) -> Router:
         args = self._args
-        gather = Gather(self._decide, max_batch=MAX_BATCH, call_timeout_s=CALL_TIMEOUT_S)
+        gather = Gather(self._decide, max_batch=MAX_BATCH, max_waiting=MAX_WAITING, call_timeout_s=CALL_TIMEOUT_S)
         return Router(
             catalogue=self._catalogue,
             features=features,

@@ -50,7 +50,7 @@ def scored(
         tried = scoring.Explored(ranked, 1.0)
     else:
         tried = scoring.explore(ranked, policy.exploration, query.request_id)
-    degraded = any(why in (Skip.LATE, Skip.FAILED) for why in skipped.values())
+    degraded = any(why in (Skip.LATE, Skip.FAILED, Skip.BUSY) for why in skipped.values())
     return Decision(
         request_id=query.request_id,
         candidates=tried.candidates,

@@ -56,7 +56,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "unknown application": (lambda c: router(c).update(import_path="deployments.graph:rooter"), "unknown application"),
     "unknown argument": (
         lambda c: router(c)["args"].update(catalog="x"),
-        "args: catalog: unknown key; allowed here: cache, catalogue",
+        "args: catalog: unknown key; allowed here: breaker, cache, catalogue",
     ),
     "wrong type": (
         lambda c: router(c)["args"].update(max_body_mb="ten"),
@@ -66,7 +66,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "min above max": (
         lambda c: (
             ingress(c).update(autoscaling_config={"min_replicas": 3, "max_replicas": 1})
-            or ingress(c).pop("num_replicas")
+            or ingress(c).pop("num_replicas", None)
         ),
         "[Ingress].autoscaling_config",
     ),

@@ -5,6 +5,7 @@ import contextvars
 
 import pytest
 
+from app.errors import StageBusy
 from deployments.gather import Gather
 
 
@@ -23,7 +24,7 @@ class Calls:
 
 async def test_one_goes_at_once_and_what_comes_meanwhile_goes_together() -> None:
     calls = Calls(pause_s=0.02)
-    gather = Gather(calls, max_batch=3, call_timeout_s=1)
+    gather = Gather(calls, max_batch=3, max_waiting=100, call_timeout_s=1)
     first = asyncio.create_task(gather(1))
     await asyncio.sleep(0.005)
     others = [asyncio.create_task(gather(i)) for i in range(2, 7)]
@@ -33,7 +34,7 @@ async def test_one_goes_at_once_and_what_comes_meanwhile_goes_together() -> None
 
 async def test_an_error_reaches_every_item_of_its_batch_and_the_next_batch_goes_out() -> None:
     calls = Calls(fails=True)
-    gather = Gather(calls, max_batch=8, call_timeout_s=1)
+    gather = Gather(calls, max_batch=8, max_waiting=100, call_timeout_s=1)
     results = await asyncio.gather(gather(1), gather(2), return_exceptions=True)
     assert [str(result) for result in results] == ["broken", "broken"]
     calls.fails = False
@@ -42,7 +43,7 @@ async def test_an_error_reaches_every_item_of_its_batch_and_the_next_batch_goes_
 
 async def test_a_call_that_hangs_does_not_hold_up_the_next() -> None:
     calls = Calls(pause_s=60)
-    gather = Gather(calls, max_batch=8, call_timeout_s=0.02)
+    gather = Gather(calls, max_batch=8, max_waiting=100, call_timeout_s=0.02)
     with pytest.raises(TimeoutError):
         await gather(1)
     calls.pause_s = 0
@@ -51,7 +52,7 @@ async def test_a_call_that_hangs_does_not_hold_up_the_next() -> None:
 
 async def test_who_has_left_is_not_sent() -> None:
     calls = Calls(pause_s=0.02)
-    gather = Gather(calls, max_batch=8, call_timeout_s=1)
+    gather = Gather(calls, max_batch=8, max_waiting=100, call_timeout_s=1)
     first = asyncio.create_task(gather(1))
     await asyncio.sleep(0.005)
     leaver, stayer = asyncio.create_task(gather(2)), asyncio.create_task(gather(3))
@@ -66,7 +67,7 @@ async def test_an_answer_of_the_wrong_length_is_an_error() -> None:
         return items[1:]
 
     with pytest.raises(ValueError, match="shorter"):
-        await Gather(short, max_batch=8, call_timeout_s=1)(1)
+        await Gather(short, max_batch=8, max_waiting=100, call_timeout_s=1)(1)
 
 
 async def test_a_call_that_is_cancelled_fails_its_items_and_the_next_batch_goes_out() -> None:
@@ -79,7 +80,7 @@ async def test_a_call_that_is_cancelled_fails_its_items_and_the_next_batch_goes_
             raise asyncio.CancelledError
         return items
 
-    gather = Gather(call, max_batch=8, call_timeout_s=1)
+    gather = Gather(call, max_batch=8, max_waiting=100, call_timeout_s=1)
     with pytest.raises(RuntimeError, match="cancelled"):
         await gather(1)
     assert await gather(2) == 2
@@ -94,5 +95,18 @@ async def test_a_batch_does_not_run_in_the_context_of_one_request() -> None:
         return items
 
     request.set("first")
-    await Gather(call, max_batch=8, call_timeout_s=1)(1)
+    await Gather(call, max_batch=8, max_waiting=100, call_timeout_s=1)(1)
     assert seen == ["nobody's"]
+
+
+async def test_a_full_queue_turns_away_at_once() -> None:
+    calls = Calls(pause_s=0.02)
+    gather = Gather(calls, max_batch=8, max_waiting=2, call_timeout_s=1)
+    first = asyncio.create_task(gather(1))
+    await asyncio.sleep(0.005)
+    waiting = [asyncio.create_task(gather(2)), asyncio.create_task(gather(3))]
+    await asyncio.sleep(0)
+    with pytest.raises(StageBusy):
+        await gather(4)
+    assert await asyncio.gather(first, *waiting) == [10, 20, 30]
+    assert await gather(5) == 50

@@ -93,6 +93,18 @@ async def test_a_model_that_fails_is_remembered_as_failing(router: FakeRouter, r
     assert await recalled(retriever) == {model: 0.0}
 
 
+async def test_a_request_whose_every_candidate_fails_is_remembered(router: FakeRouter, retriever: Retriever) -> None:
+    router.upstream.usual = lambda _path, _body: answer_with({}, 500)
+    router.local.unavailable = lambda: "loading"  # type: ignore[method-assign]
+    response = await router.http.post(CHAT, json={**ASK, "cache": False})
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_unreachable")
+    await remembered(router, 1)
+    assert await recalled(retriever) == {"medium": 0.0, "strong": 0.0}
+    request_id = response.headers["x-llm-router-request-id"]
+    outcome = (await router.http.get(f"/api/v1/requests/{request_id}")).json()["outcome"]
+    assert sorted(outcome["fallbacks"]) == ["medium:upstream_unreachable", "strong:upstream_unreachable"]
+
+
 async def test_what_needed_no_embedding_or_came_from_a_cache_is_not_remembered(router: FakeRouter) -> None:
     await ask(router, query="hi")
     await ask(router, model="medium")

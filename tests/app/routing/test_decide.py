@@ -19,7 +19,7 @@ from app.domain import (
     TextFeatures,
     Tier,
 )
-from app.errors import ConfigError, ContextTooLong, NoModelAvailable, NotEligible, UnknownModel
+from app.errors import ConfigError, ContextTooLong, NoModelAvailable, NotEligible, StageBusy, UnknownModel
 from app.paths import project_path
 from app.routing.decide import DecisionEngine
 from app.routing.eligibility import split
@@ -182,7 +182,12 @@ async def test_a_late_or_broken_classifier_leaves_the_embedding_in(classifier: F
 
 
 @pytest.mark.parametrize(
-    ("extractor", "why"), [(Extractor(pause_s=30), Skip.LATE), (Extractor(error=RuntimeError("dead")), Skip.FAILED)]
+    ("extractor", "why"),
+    [
+        (Extractor(pause_s=30), Skip.LATE),
+        (Extractor(error=RuntimeError("dead")), Skip.FAILED),
+        (Extractor(error=StageBusy("full")), Skip.BUSY),
+    ],
 )
 async def test_a_late_or_broken_stage_is_skipped_and_the_decision_says_so(extractor: Extractor, why: Skip) -> None:
     policy = POLICY.model_copy(update={"embedding_timeout_ms": 20})
