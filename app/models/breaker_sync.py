@@ -50,7 +50,7 @@ class BreakerSync:
         self._every_s = every_s
         self._owner = uuid4().hex
         self._held: set[str] = set()
-        self._down = False
+        self._down = self._closing = False
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -61,12 +61,13 @@ class BreakerSync:
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
+        self._closing = True  # a cancellation alone may get lost, as was seen now and then in a call to Redis
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        while True:
+        while not self._closing:
             self._wake.clear()
             try:
                 async with asyncio.timeout(TIMEOUT_S):
@@ -79,7 +80,8 @@ class BreakerSync:
                 for model in self._breakers.wanted():
                     self._breakers.lease(model, time() + LEASE_S)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._every_s)
+                async with asyncio.timeout(self._every_s):
+                    await self._wake.wait()
 
     async def _exchange(self) -> None:
         found, mine = await self._board.read(), {}
