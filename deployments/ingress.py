@@ -101,14 +101,13 @@ class Ingress(Measured):
         tracer = build_tracer(environment(), version("llm-router"))
         self._remembering = self._open_remembering()
         service = self._build_service(backend, clients, store, tracer)
-        shared = SharedBreakers(self._safeguards.breakers, self._catalogue, self._settings.redis_url)
 
         async def close() -> None:
             backend.stop()
             for client in clients.values():
                 await client.close()
             await session.close()
-            await shared.close()
+            await self._shared_breakers.close()
             await self._caching.close()
             await self._remembering.close()
             await keys.close()
@@ -142,6 +141,7 @@ class Ingress(Measured):
         features, settings = self._features_reader(), self._settings
         breakers = Breakers(clients, threshold=settings.circuit_breaker_threshold, config=self._args.breaker)
         budget = RetryBudget(self._args.retries)
+        self._shared_breakers = SharedBreakers(breakers, self._catalogue, settings.redis_url)
         self._safeguards = Safeguards(breakers, Concurrency.of(self._catalogue), budget)
         self._upstream_metrics = UpstreamMetrics(self.metrics.registry, self._safeguards)
         self._router = self._build_router(backend, features)
