@@ -100,8 +100,15 @@ async def test_a_request_whose_every_candidate_fails_is_remembered(router: FakeR
     assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_unreachable")
     await remembered(router, 1)
     assert await recalled(retriever) == {"medium": 0.0, "strong": 0.0}
-    request_id = response.headers["x-llm-router-request-id"]
-    outcome = (await router.http.get(f"/api/v1/requests/{request_id}")).json()["outcome"]
+    stored: dict[str, Any] = {}
+
+    async def is_stored() -> bool:
+        path = f"/api/v1/requests/{response.headers['x-llm-router-request-id']}"
+        stored.update((await router.http.get(path)).json())
+        return bool(stored.get("outcome"))
+
+    await until(is_stored)
+    outcome = stored["outcome"]
     assert sorted(outcome["fallbacks"]) == ["medium:upstream_unreachable", "strong:upstream_unreachable"]
 
 
