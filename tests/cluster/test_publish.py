@@ -1,6 +1,7 @@
 """Publish and rollback on a real cluster with requests going on: no request fails, nothing restarts."""
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -41,13 +42,13 @@ def test_weights_are_published_and_rolled_back_while_requests_go_on(cluster: Clu
     pids, llama = {name: cluster.replica_pids(name) for name in DEPLOYMENTS}, llama_replicas(cluster)
     with asking(cluster) as decisions:
         published = run(cluster, "train.publish", "--weights", good, "--replay", replay)
-        assert "weights good is live, release 1; before it 1 was" in published.stdout, published.stderr
+        first = released(published, "weights good is live, release {}; before it 1 was")
         assert route(cluster)["weights_version"] == "good"
         refused = run(cluster, "train.publish", "--weights", cheap, "--replay", replay)
         assert (refused.returncode, route(cluster)["weights_version"]) == (1, "good")
         assert "weights cheap is refused: its quality may be lower by more than 0.01: by exact" in refused.stderr
         forced = run(cluster, "train.publish", "--weights", cheap, "--replay", replay, "--force", "a trial")
-        assert "weights cheap is live, release 3, by force; before it good was" in forced.stdout, forced.stderr
+        assert released(forced, "weights cheap is live, release {}, by force; before it good was") == first + 2
         for back in ("good", "1"):
             assert f"weights {back} is live again" in run(cluster, "train.rollback").stdout
             assert route(cluster)["weights_version"] == back
@@ -59,11 +60,11 @@ def test_weights_are_published_and_rolled_back_while_requests_go_on(cluster: Clu
     assert body["weights"]["version"] == "1"
     newest = body["releases"]["weights"]
     assert [(one["sequence"], one["version"], one["state"]) for one in newest] == [
-        (5, "1", "live"),
-        (4, "good", "replaced"),
-        (3, "cheap", "replaced"),
-        (2, "cheap", "refused"),
-        (1, "good", "replaced"),
+        (first + 4, "1", "live"),
+        (first + 3, "good", "replaced"),
+        (first + 2, "cheap", "replaced"),
+        (first + 1, "cheap", "refused"),
+        (first, "good", "replaced"),
     ]
     check_lineage(newest[4]["lineage"], newest[2]["lineage"])
 
@@ -86,11 +87,11 @@ def test_a_classifier_is_published_and_rolled_back(cluster: Cluster, tmp_path: P
     second = make_artifact(tmp_path / "c2", SUCCESS, version="c2")
     with asking(cluster) as decisions:
         published = run(cluster, "train.publish", "--artifact", second, "--replay", replay)
-        assert "classifier c2 is live, release 1; before it c1 was" in published.stdout, published.stderr
+        first = released(published, "classifier c2 is live, release {}; before it c1 was")
         same = run(cluster, "train.publish", "--artifact", second, "--replay", replay)
         assert "is the folder that is live; a classifier is published from another one" in same.stderr
         back = run(cluster, "train.rollback", "--part", "classifier")
-        assert "classifier c1 is live again, release 2; before it c2 was" in back.stdout, back.stderr
+        assert released(back, "classifier c1 is live again, release {}; before it c2 was") == first + 1
     versions = {one["classifier_version"] for one in decisions if "classifier" not in one["skipped"]}
     assert versions == {"c1", "c2"}
     wait_until(lambda: route(cluster)["classifier_version"] == "c1", 30, "the way back")
@@ -160,6 +161,13 @@ def test_a_cluster_that_is_not_there(cluster: Cluster, tmp_path: Path) -> None:
         expected = f"error: {nowhere}: a Ray dashboard does not answer there (["
         assert (refused.returncode, refused.stderr.startswith(expected)) == (1, True), refused.stderr
         assert "start the router, or name its cluster by --dashboard" in refused.stderr
+
+
+def released(done: subprocess.CompletedProcess[str], words: str) -> int:
+    """The number of the release: other tests publish on this cluster too."""
+    found = re.search(re.escape(words).replace(r"\{\}", r"(\d+)"), done.stdout)
+    assert found, f"{done.stdout}\n{done.stderr}"
+    return int(found[1])
 
 
 def outcomes(path: Path) -> Path:
