@@ -9,8 +9,9 @@ from app.domain import Decision, Skip, Stage
 from app.errors import MemoryUnavailable
 from app.memory.history.feed import MemoryFeed
 from app.memory.history.memory import Rating
-from app.memory.history.success import memory_of, success_of
+from app.memory.history.success import memory_of
 from app.observability.memory_metrics import MemoryMetrics
+from app.storage.judged import success_of
 from app.storage.records import OutcomeRecord
 from app.storage.rows import clean
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from app.errors import ConfigError, RouterError
 from app.settings import read_settings
 from app.storage.export import age
-from app.storage.releases import Draft, Part, State
+from app.storage.releases import Draft, Part, newest_live
 from train.errors import PublishError
 from train.publishing.candidate import check_content, check_new, of_artifact, of_weights
 from train.publishing.comparison import comparison
@@ -45,12 +45,12 @@ def _run(options: argparse.Namespace) -> None:
     live = found(api, part)
     check_content(part, live.content, "the live user_config")
     check_new(part, draft, live)
-    after = next((one.sequence for one in registry.history(part) if one.state is State.LIVE), None)
+    newest = newest_live(registry.history(part))
     refused, draft = _judged(options, api, part, draft)
     if refused and not options.force:
         registry.refuse(part, draft)
         raise PublishError(f"{part} {draft.version} is refused: {refused}; --force REASON publishes it all the same")
-    release = registry.publish(api, part, draft, live, after)
+    release = registry.publish(api, part, draft, live, newest)
     forced = ", by force" if refused else ""
     print(f"{part} {draft.version} is live, release {release.sequence}{forced}; before it {live.version} was")
 

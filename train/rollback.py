@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from app.errors import RouterError
 from app.settings import read_settings
-from app.storage.releases import Draft, Part, State
+from app.storage.releases import Draft, Part, newest_live
 from train.publishing.candidate import check_content, check_new
 from train.publishing.previous import RESTORES, previous
 from train.publishing.push import found
@@ -33,8 +33,7 @@ def _run(options: argparse.Namespace) -> None:
     check_content(part, target.content, f"release {target.sequence}")
     draft = Draft(target.version, target.content, {RESTORES: target.sequence, **origin()})
     check_new(part, draft, live)
-    after = next((one.sequence for one in history if one.state is State.LIVE), None)
-    release = registry.publish(api, part, draft, live, after)
+    release = registry.publish(api, part, draft, live, newest_live(history))
     print(f"{part} {draft.version} is live again, release {release.sequence}; before it {live.version} was")
 
 

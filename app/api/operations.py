@@ -14,6 +14,7 @@ from app.api.schemas import ErrorAnswer, HealthAnswer, ModelsAnswer
 from app.chat import ChatService
 from app.remembering import Remembering
 from app.storage.recorder import Recorder
+from app.storage.writer import RecorderStatus
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -35,23 +36,13 @@ def operations_routes(
 
         Where API keys are required, a request without one is told no more than the status.
         """
-        unavailable, models = router.unavailable(), router.catalogue.models
-        storage = recorder.status()
-        well = len(unavailable) < len(models) and storage.state == "ok"
-        told = key(request) is not None or not keys_required
-        services: dict[str, Any] = {
-            "models": views.available(list(models), unavailable, service.chain.last_success),
-            "breakers": views.not_closed(service.chain.safeguards.breakers),
-            "storage": storage,
-            "cache": service.caching.status(),
-            "classifier": router.classifier,
-            "memory": remembering.status(),
-        }
+        storage, told = recorder.status(), key(request) is not None or not keys_required
+        well = len(router.unavailable()) < len(router.catalogue.models) and storage.state == "ok"
         content = {
             "status": "ok" if well else "degraded",
             "version": version if told else None,
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "services": services if told else {},
+            "services": _services(service, storage, remembering) if told else {},
         }
         return Response(orjson.dumps(content), media_type="application/json")
 
@@ -73,3 +64,15 @@ def operations_routes(
         return Response(await scrape(), media_type=PROMETHEUS)
 
     return routes
+
+
+def _services(service: ChatService, storage: RecorderStatus, remembering: Remembering) -> dict[str, Any]:
+    router, chain = service.router, service.chain
+    return {
+        "models": views.available(list(router.catalogue.models), router.unavailable(), chain.last_success),
+        "breakers": views.not_closed(chain.safeguards.breakers),
+        "storage": storage,
+        "cache": service.caching.status(),
+        "classifier": router.classifier,
+        "memory": remembering.status(),
+    }

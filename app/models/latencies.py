@@ -24,11 +24,13 @@ class Latencies:
         self._in_flight = in_flight
         self._clock = clock
         self._last: dict[str, deque[tuple[float, float]]] = {id_: deque(maxlen=LAST) for id_ in self._usual}
+        self._median: dict[str, float] = {}  # of those whose answers have not changed since: every request asks
 
     def observe(self, model: str, latency_ms: float) -> None:
         """A whole answer, of a stream to its end, without what the router or other models took."""
         if model in self._last:
             self._last[model].append((self._clock(), latency_ms))
+            self._median.pop(model, None)
 
     def expected_ms(self) -> Mapping[str, float]:
         """By model. With c requests at once, n in flight make an answer take 1 + n / c times as long."""
@@ -38,7 +40,10 @@ class Latencies:
         last, oldest = self._last[model], self._clock() - FRESH_S
         while last and last[0][0] < oldest:
             last.popleft()
-        return median(ms for _, ms in last) if len(last) >= ENOUGH else self._usual[model]
+            self._median.pop(model, None)
+        if model not in self._median:
+            self._median[model] = median(ms for _, ms in last) if len(last) >= ENOUGH else self._usual[model]
+        return self._median[model]
 
     def _queue(self, model: str) -> float:
         parallel = self._parallel[model]

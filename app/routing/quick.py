@@ -47,19 +47,22 @@ class QuickDecider:
 
         Who asks for a quality floor wants to have P(success) looked at: then every rule is a hint.
         """
-        query = request.query
-        found, rejected = weighable(self._catalogue, request, policy, Evidence())
-        for rule, chosen in self._matches(query, [estimate.spec for estimate in found]):
+        query, nothing = request.query, Evidence()
+        specs, rejected = eligibility.split(query, self._catalogue.models.values(), request.unavailable)
+        if query.limits != Limits():
+            found, rejected = weighable(self._catalogue, request, policy, nothing)
+            specs = [estimate.spec for estimate in found]
+        for rule, chosen in self._matches(query, specs):
             names = frozenset(spec.id for spec in chosen)
             if not rule.certain or query.limits.quality_floor is not None:
                 return Hint(rule.id, names)
-            ranked = scoring.rank(query, found, policy)
+            ranked = scoring.rank(query, estimates(query, specs, policy, nothing, request.latency_ms), policy)
             return Decision(
                 request_id=query.request_id,
                 candidates=tuple(sorted(ranked, key=lambda candidate: candidate.model not in names)),
                 cause=Cause.RULE,
                 confidence=1.0,
-                domain=domain_of(query, Evidence(), policy),
+                domain=domain_of(query, nothing, policy),
                 weights_version=policy.version,
                 rule=rule.id,
                 rejected=rejected,

@@ -46,10 +46,7 @@ def scored(
     query = request.query
     found, rejected = weighable(catalogue, request, policy, evidence)
     ranked = scoring.rank(query, found, policy, request.hint)
-    if scoring.floor_of(query, policy) > 0:  # the cheapest is asked for, not one that is about as good
-        tried = scoring.Explored(ranked, 1.0)
-    else:
-        tried = scoring.explore(ranked, policy.exploration, query.request_id)
+    tried = scoring.explored(query, ranked, policy)
     degraded = any(why in (Skip.LATE, Skip.FAILED, Skip.BUSY) for why in skipped.values())
     return Decision(
         request_id=query.request_id,

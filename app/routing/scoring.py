@@ -75,6 +75,13 @@ def explore(candidates: tuple[Candidate, ...], exploration: Exploration, request
     return Explored((chosen, *rest), part, explored=True)
 
 
+def explored(query: Query, candidates: tuple[Candidate, ...], policy: Policy) -> Explored:
+    """As `explore`; not where a quality floor asks for the cheapest, rather than for one that is about as good."""
+    if floor_of(query, policy) > 0:
+        return Explored(candidates, 1.0)
+    return explore(candidates, policy.exploration, query.request_id)
+
+
 def confidence(candidates: Sequence[Candidate], policy: Policy, prediction: Prediction | None = None) -> float:
     """0.5 + 0.5 * min(1, margin / full_confidence_margin) * trust, for the margin between the first two; 1 for one.
 

@@ -22,12 +22,10 @@ from sqlalchemy import Select, and_, select
 from app.errors import ConfigError, RouterError
 from app.settings import read_settings
 from app.storage.database import Database, open_database
+from app.storage.judged import models_at_fault, success_of
 from app.storage.rows import KEY
 from app.storage.tables import table
 
-MODEL_FAULTS = frozenset(
-    {"upstream_unreachable", "upstream_timeout", "upstream_invalid_answer"}
-)  # not ours, not the key
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 Example = dict[str, Any]
 
@@ -74,20 +72,14 @@ def _useless(row: Mapping[str, Any]) -> str | None:
     if row["query_text"] is None:
         return "without text"
     if row["error"] is not None:
-        return None if _failed(row) else "failed, not through a model's fault"
+        return None if models_at_fault(row["fallbacks"]) else "failed, not through a model's fault"
     return "not rated" if row["rating"] is None or row["model"] is None else None
 
 
-def _failed(row: Mapping[str, Any]) -> list[str]:
-    """The models that failed, by their own fault."""
-    calls = [call.rpartition(":") for call in row["fallbacks"]]
-    return [model for model, _, code in calls if code in MODEL_FAULTS]
-
-
 def _example(row: Mapping[str, Any]) -> Example:
-    outcomes = {model: _outcome(0.0, None, 0, 0) for model in _failed(row)}
+    outcomes = {model: _outcome(0.0, None, 0, 0) for model in models_at_fault(row["fallbacks"])}
     if row["error"] is None:
-        score = (row["rating"] - 1) / 4
+        score = success_of(row["rating"])
         cost_usd = None if row["cache"] else row["cost_usd"]  # a cache's answer is free, the model is not
         outcomes[row["model"]] = _outcome(score, cost_usd, row["input_tokens"], row["output_tokens"])
     return {

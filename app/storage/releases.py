@@ -1,6 +1,6 @@
 """The record of what was published: each attempt a release, with what it was compared with and how it ended."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -81,7 +81,7 @@ class Releases:
         """
         async with self._alone() as connection:
             history = await _history(connection, part)
-            live = _live(history)
+            live = newest_live(history)
             if (live.sequence if live else None) != after:
                 newest = f"release {live.sequence}, version {live.version}, is live" if live else "none is live"
                 raise ReleaseConflict(f"another release of {part} came first: {newest} now; {AGAIN}")
@@ -160,7 +160,8 @@ async def _take_over(connection: AsyncConnection, release: Release, found: Draft
     return release
 
 
-def _live(history: list[Release]) -> Release | None:
+def newest_live(history: Sequence[Release]) -> Release | None:
+    """`history` with the newest first."""
     return next((release for release in history if release.state is State.LIVE), None)
 
 

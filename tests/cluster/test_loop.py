@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from app.paths import PROJECT
-from tests.cluster.test_memory import gcs_address
+from tests.cluster.test_memory import gcs_address, whole_decision
 from tests.cluster.test_publish import dashboard, database
-from tests.cluster.test_serve import CHAT, ROUTE
+from tests.cluster.test_serve import CHAT
 from tests.fakes.artifact import make_artifact
 from tests.servers.process import wait_until
 from tests.servers.router import Cluster
@@ -132,18 +132,7 @@ def _score(candidate: dict[str, Any]) -> float:
 
 
 def decision(cluster: Cluster, query: str) -> dict[str, Any]:
-    """With all stages: on a busy machine one may be late."""
-    asked = {"query": query, "user_id": "u", "user_tier": "enterprise"}
-    found: dict[str, Any] = {}
-
-    def whole() -> bool:
-        response = cluster.http.post(ROUTE, json=asked)
-        assert response.status_code == 200, response.text
-        found.update(response.json())
-        return not found["skipped"]
-
-    wait_until(whole, 30, "a decision in which all stages took part")
-    return found
+    return whole_decision(cluster, query=query, user_tier="enterprise")
 
 
 def policy(cluster: Cluster) -> tuple[str, str]:

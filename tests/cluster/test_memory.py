@@ -40,12 +40,12 @@ def quality(cluster: Cluster, tenant: str) -> dict[str, float]:
     return {candidate["model"]: candidate["factors"]["quality"] for candidate in candidates}
 
 
-def whole_decision(cluster: Cluster, tenant: str = "default") -> dict[str, Any]:
+def whole_decision(cluster: Cluster, tenant: str = "default", **changes: Any) -> dict[str, Any]:
     """With all stages: on a busy machine one may be late."""
     found: dict[str, Any] = {}
 
     def whole() -> bool:
-        response = cluster.http.post(ROUTE, json=ASK, headers={"x-tenant-id": tenant})
+        response = cluster.http.post(ROUTE, json={**ASK, **changes}, headers={"x-tenant-id": tenant})
         assert response.status_code == 200, response.text
         found.update(response.json())
         return found["skipped"] == {}

@@ -156,7 +156,7 @@ def test_a_chroma_server_takes_several_writers(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("deployments.config.read_settings", lambda: Settings(chroma_url="http://chroma:8000"))
     config = shipped()
     retriever(config)["num_replicas"] = 4
-    check(write(tmp_path, config))
+    assert check(write(tmp_path, config)) == config
 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:

@@ -32,11 +32,12 @@ class Registry:
     def refuse(self, part: Part, draft: Draft) -> None:
         self._ask(lambda releases: releases.refuse(part, draft, datetime.now(UTC)))
 
-    def publish(self, api: ServeApi, part: Part, draft: Draft, live: Draft, after: int | None) -> Release:
-        """Claims, pushes, and records who serves it. `after` as in Releases.claim.
+    def publish(self, api: ServeApi, part: Part, draft: Draft, live: Draft, newest: Release | None) -> Release:
+        """Claims, pushes, and records who serves it. `newest`: the last release that is live, as the caller knows it.
 
         Raises ReleaseConflict, and PublishError when it did not become live.
         """
+        after = newest.sequence if newest else None
         release = self._ask(lambda releases: releases.claim(part, draft, live, after, datetime.now(UTC)))
         try:
             replicas = push(api, part, draft, live)

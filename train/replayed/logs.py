@@ -12,7 +12,7 @@ import numpy as np
 from app.domain import Cause, Tier
 from app.storage.database import open_database
 from app.storage.decided import decided
-from app.storage.export import MODEL_FAULTS
+from app.storage.judged import models_at_fault, success_of
 from train.errors import DataError
 from train.replayed.traffic import Logged, Replay, Traffic
 
@@ -121,10 +121,9 @@ def _models(rows: Sequence[Row]) -> tuple[str, ...]:
 def _reward(row: Row) -> float:
     """The rating as 0 to 1; 0 for a request that failed by its first model's fault."""
     if row["error"] is None:
-        return float("nan") if row["rating"] is None else (row["rating"] - 1) / 4
-    calls = [call.rpartition(":") for call in row["fallbacks"]]
+        return float("nan") if row["rating"] is None else success_of(row["rating"])
     first = row["candidates"][0]["model"]
-    return 0.0 if any(model == first and code in MODEL_FAULTS for model, _, code in calls) else float("nan")
+    return 0.0 if first in models_at_fault(row["fallbacks"]) else float("nan")
 
 
 def _quality(item: Mapping[str, Any]) -> float | None:

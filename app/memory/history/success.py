@@ -1,17 +1,11 @@
 """What the end of a request says of each model that was called: the rules, for live requests and stored ones alike."""
 
 from app.memory.history.memory import Memory, PastOutcome
-from app.storage.export import MODEL_FAULTS
+from app.storage.judged import MODEL_FAULTS, models_at_fault, success_of
 from app.storage.records import OutcomeRecord
 from app.storage.rows import clean
 
 NO_ANSWER_TOKENS = 1  # the end mark: a model that says nothing still writes it
-_WORST, _BEST = 1, 5
-
-
-def success_of(rating: int) -> float:
-    """A rating of 1 (useless) to 5 (just right) as 0 to 1."""
-    return (rating - _WORST) / (_BEST - _WORST)
 
 
 def memory_of(user_id: str, outcome: OutcomeRecord, rating: int | None = None) -> Memory | None:
@@ -36,8 +30,7 @@ def past_outcomes(outcome: OutcomeRecord, rating: int | None) -> tuple[PastOutco
     """
     if outcome.cache is not None:
         return ()
-    calls = [call.rpartition(":") for call in outcome.fallbacks]
-    failed = [model for model, _, code in calls if code in MODEL_FAULTS]
+    failed = models_at_fault(outcome.fallbacks)
     if outcome.error is not None:
         if outcome.error in MODEL_FAULTS and outcome.model is not None:
             failed.append(outcome.model)

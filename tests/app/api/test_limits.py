@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.api.test_classifier import ASK, CHAT, ROUTE, BlankEmbedder, InProcess
+from tests.app.api.test_classifier import ASK, CHAT, ROUTE, BlankEmbedder, InProcess, route
 from tests.fakes.artifact import make_artifact
 from tests.fakes.router import FakeRouter, running_router
 
@@ -19,13 +19,6 @@ async def classified(tokenizer: Path, tmp_path: Path) -> AsyncIterator[FakeRoute
     classifier = InProcess(make_artifact(tmp_path / "artifact", SUCCESS, support=0.999, version="c1"))
     async with running_router(tokenizer, embedder=BlankEmbedder(), classifier=classifier) as fake:
         yield fake
-
-
-async def route(router: FakeRouter, **changes: Any) -> dict[str, Any]:
-    response = await router.http.post(ROUTE, json={**ASK, **changes})
-    assert response.status_code == 200, response.text
-    decision: dict[str, Any] = response.json()
-    return decision
 
 
 @pytest.mark.parametrize(("floor", "model"), [(0.4, "small"), (0.7, "medium"), (0.9, "strong"), (1.0, "strong")])

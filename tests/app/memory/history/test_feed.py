@@ -107,5 +107,6 @@ async def test_a_store_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatc
         await asyncio.Event().wait()
         return 0
 
-    async with running(hangs) as feed:
+    async with asyncio.timeout(10), running(hangs) as feed:
         feed.add(memory("r1"))
+    assert feed.status.last_success is None

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from app.memory.history.memory import PastOutcome
-from app.memory.history.success import memory_of, past_outcomes, success_of
+from app.memory.history.success import memory_of, past_outcomes
+from app.storage.judged import success_of
 from app.storage.records import OutcomeRecord
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
