@@ -10,6 +10,7 @@ import numpy
 import pytest
 
 from app.artifacts.llama import ensure_llama_weights
+from tests.cluster.production import Production, running_production
 from tests.fakes.artifact import make_artifact
 from tests.fakes.upstream import FakeUpstream, upstream_in_a_thread
 from tests.servers.process import tail
@@ -34,6 +35,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) ->
     with running_router(folder, config) as running:
         yield running
     print(tail(running.log))
+
+
+@pytest.fixture(scope="session")
+def production(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> Iterator[Production]:
+    """A router of its own in production mode, without Llama."""
+    with running_production(tmp_path_factory.mktemp("production"), upstream.url) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

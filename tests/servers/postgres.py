@@ -16,6 +16,7 @@ import psycopg
 from tests.servers.process import free_port, wait_until
 
 START_S = 60.0
+PASSWORD = "database-password-0123456789"
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 
 
@@ -33,7 +34,7 @@ class Postgres:
         self._programs = Path(spec.origin).parent / "pginstall18" / "bin"
 
     def url(self, database: str) -> str:
-        return f"postgresql://postgres:secret@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
     @property
     def running(self) -> bool:
@@ -43,7 +44,7 @@ class Postgres:
         if self._user:
             shutil.chown(self._folder, self._user)
         password = self._folder / "password"
-        password.write_text("secret")
+        password.write_text(PASSWORD)
         password.chmod(0o644)
         data = str(self._folder / "data")
         options = ["-U", "postgres", "--auth=scram-sha-256", "--pwfile", str(password), "--encoding=utf8", "-D", data]
