@@ -1,6 +1,7 @@
 """Simulated traffic of which the truth is known, for the tests of replay and tuning."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,12 @@ Array = NDArray[np.float64]
 
 
 def policy(**changes: Any) -> Policy:
-    live, _ = read_policy(project_path("serve_config.yaml"))
-    return live.model_copy(update=changes)
+    return _shipped().model_copy(update=changes)
+
+
+@cache
+def _shipped() -> Policy:
+    return read_policy(project_path("serve_config.yaml"))[0]
 
 
 def full(queries: int, seed: int = 0, tier: Tier = Tier.PRO) -> Traffic:
