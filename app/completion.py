@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+MOST_TOKENS = 2**31 - 1  # a database keeps counts in so many bits
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -15,11 +17,19 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them. `cached_input_tokens` is a part of `input_tokens`."""
+    """Tokens as the provider counted them. `cached_input_tokens` is a part of `input_tokens`.
+
+    Raises ValueError for what counts nothing.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        for count in (self.input_tokens, self.output_tokens, self.cached_input_tokens):
+            if not isinstance(count, int) or not 0 <= count <= MOST_TOKENS:
+                raise ValueError("a count of tokens is none")
 
 
 @dataclass(frozen=True, slots=True)

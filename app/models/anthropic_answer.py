@@ -65,7 +65,7 @@ class StreamReader:
 
     def _block_start(self, index: int, block: Mapping[str, Any]) -> Chunk | None:
         if block["type"] == "text" and block.get("text"):
-            return self._chunk({"content": block["text"]}, text=block["text"])
+            return self._chunk({"content": block["text"]}, text=_text(block["text"]))
         if block["type"] != "tool_use":
             return None
         self._tools[index] = len(self._tools)
@@ -76,7 +76,7 @@ class StreamReader:
     def _block_delta(self, index: int, delta: Mapping[str, Any]) -> Chunk | None:
         match delta["type"]:
             case "text_delta":
-                return self._chunk({"content": delta["text"]}, text=delta["text"])
+                return self._chunk({"content": delta["text"]}, text=_text(delta["text"]))
             case "thinking_delta":
                 return self._chunk({"reasoning_content": delta["thinking"]})
             case "input_json_delta" if index in self._tools and delta["partial_json"]:
@@ -106,6 +106,12 @@ class StreamReader:
 
 def _head(message: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return {"id": message["id"], "object": kind, "created": int(time.time()), "model": message["model"]}
+
+
+def _text(content: object) -> str:
+    if not isinstance(content, str):
+        raise TypeError("content is no text")
+    return content
 
 
 def _finish_reason(stop_reason: str | None) -> str:

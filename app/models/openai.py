@@ -111,8 +111,8 @@ def read_completion(spec: ModelSpec, body: bytes) -> Completion:
         if not answer.get("choices"):
             raise invalid_answer(spec, "has no choices")
         message = answer["choices"][0]["message"]
-        text = message.get("content") or message.get("refusal") or ""
-        return Completion(text=text, usage=_usage(answer.get("usage")) or Usage(), body=body)
+        text = message.get("content") or message.get("refusal")
+        return Completion(text=_text(text), usage=_usage(answer.get("usage")) or Usage(), body=body)
 
 
 class ChunkReader:
@@ -155,7 +155,16 @@ class ChunkReader:
 
 def _delta_text(choice: Mapping[str, Any]) -> str:
     delta = choice.get("delta") or {}
-    return delta.get("content") or delta.get("refusal") or ""
+    return _text(delta.get("content") or delta.get("refusal"))
+
+
+def _text(content: object) -> str:
+    """Some models give their thoughts and their text as parts. Raises TypeError for what is no text."""
+    if isinstance(content, list):
+        return "".join(_text(part["text"]) for part in content if part["type"] == "text")
+    if content is not None and not isinstance(content, str):
+        raise TypeError("content is no text")
+    return content or ""
 
 
 def _one_line(data: bytes, answer: Mapping[str, Any]) -> bytes:

@@ -103,6 +103,10 @@ async def test_chunks_are_not_held_back(make_anthropic: Client, upstream: FakeUp
     await asyncio.wait_for(upstream.left.wait(), 5)
 
 
+def number_for_a_text() -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": 42}}
+
+
 @pytest.mark.parametrize(
     ("behaviour", "kind"),
     [
@@ -111,6 +115,7 @@ async def test_chunks_are_not_held_back(make_anthropic: Client, upstream: FakeUp
         (stream(FIRST + b"event: content_block_delta\ndata: <html>\n\n"), errors.UpstreamInvalidAnswer),
         (stream(FIRST + b"event: content_block_delta\ndata: [1]\n\n"), errors.UpstreamInvalidAnswer),
         (stream(FIRST + sse({"type": "content_block_delta"}, named=True)), errors.UpstreamInvalidAnswer),
+        (stream(FIRST + sse(number_for_a_text(), named=True)), errors.UpstreamInvalidAnswer),
         (stream(FIRST + sse(message_fault("overloaded_error"), named=True)), errors.UpstreamUnreachable),
         (stream(FIRST + sse(message_fault("rate_limit_error"), named=True)), errors.UpstreamRateLimited),
         (stream(FIRST + b"event: error\ndata: gone\n\n"), errors.UpstreamUnreachable),

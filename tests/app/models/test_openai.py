@@ -88,6 +88,16 @@ async def test_answers_without_content(make_openai: Client, upstream: FakeUpstre
     assert completion.usage == Usage()
 
 
+def counting(tokens: object) -> Behaviour:
+    return answer({"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": tokens}})
+
+
+async def test_a_text_in_parts(make_openai: Client, upstream: FakeUpstream) -> None:
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "Paris"}]
+    upstream.behaviours.append(answer({"choices": [{"message": {"content": parts}}]}))
+    assert (await make_openai().complete(PROMPT)).text == "Paris"
+
+
 @pytest.mark.parametrize(
     ("behaviour", "kind"),
     [
@@ -104,6 +114,11 @@ async def test_answers_without_content(make_openai: Client, upstream: FakeUpstre
         (answer({"choices": [{}]}), errors.UpstreamInvalidAnswer),
         (answer({"choices": "no"}), errors.UpstreamInvalidAnswer),
         (answer({"choices": [{"message": {"content": "x"}}], "usage": 7}), errors.UpstreamInvalidAnswer),
+        (answer({"choices": [{"message": {"content": 42}}]}), errors.UpstreamInvalidAnswer),
+        (counting("many"), errors.UpstreamInvalidAnswer),
+        (counting(-1), errors.UpstreamInvalidAnswer),
+        (counting(1.5), errors.UpstreamInvalidAnswer),
+        (counting(2**40), errors.UpstreamInvalidAnswer),
         (answer({"error": {"message": "busy", "code": 503}}), errors.UpstreamUnreachable),
         (cut_off(), errors.UpstreamUnreachable),
         (cut_off(b'{"choices": '), errors.UpstreamInvalidAnswer),

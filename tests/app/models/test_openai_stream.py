@@ -82,6 +82,8 @@ async def test_chunks_are_not_held_back(make_openai: Client, upstream: FakeUpstr
         (stream(FIRST + b"data: [1]\n\n"), errors.UpstreamInvalidAnswer),
         (stream(FIRST + b"data: {}\n\n"), errors.UpstreamInvalidAnswer),
         (stream(FIRST + b'data: {"choices": [7]}\n\n'), errors.UpstreamInvalidAnswer),
+        (stream(FIRST + sse({"choices": [{"delta": {"content": 42}}]})), errors.UpstreamInvalidAnswer),
+        (stream(FIRST + sse({"choices": [], "usage": {"prompt_tokens": "many"}})), errors.UpstreamInvalidAnswer),
         (stream(FIRST + sse({"error": {"message": "busy", "type": "overloaded_error"}})), errors.UpstreamUnreachable),
         (stream(FIRST + sse({"error": {"message": "slow down", "code": 429}})), errors.UpstreamRateLimited),
     ],
