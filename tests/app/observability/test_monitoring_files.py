@@ -10,14 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
+from app.errors import RouterError
 from app.observability.collected import Collected
-from app.observability.exposition import snapshot
+from app.observability.events import CLIENT_LEFT
+from app.observability.exposition import Snapshot, snapshot
+from app.observability.upstream_metrics import UpstreamMetrics
 from app.paths import project_path
 from tests.app.observability.promtool import promtool
 from tests.app.observability.test_metrics import everything
+from tests.fakes.safeguards import safeguards
 
 RULES, RULE_TESTS = project_path("configs/alerts.yml"), project_path("configs/alerts_test.yml")
-DASHBOARD = project_path("configs/grafana/dashboard.json")
+DASHBOARD, README = project_path("configs/grafana/dashboard.json"), project_path("README.md")
 
 
 def check(*arguments: str | Path) -> None:
@@ -39,8 +43,26 @@ def queries() -> list[str]:
     return [query.replace("$__rate_interval", "5m").replace("$__range", "6h") for query in written]
 
 
+def shown() -> list[Snapshot]:
+    """What /api/v1/metrics has when each metric was used."""
+    metrics, guarded = everything(), safeguards(["a"])
+    for counts in (guarded.budget.taken, guarded.budget.refused, guarded.concurrency.refused):
+        counts["a"] += 1
+    UpstreamMetrics(metrics.registry, guarded).show()
+    collected = Collected()
+    collected.update([snapshot(metrics.registry, "Ingress", "id")])
+    return list(collected.snapshots())
+
+
+def codes(kind: type[RouterError] = RouterError) -> Iterator[tuple[str, int]]:
+    """Of every error: its code and its status."""
+    yield kind.code, kind.status
+    for child in kind.__subclasses__():
+        yield from codes(child)
+
+
 def test_prometheus_takes_its_configuration() -> None:
-    check("check", "config", project_path("configs/prometheus.yml"))
+    check("check", "config", "--syntax-only", project_path("configs/prometheus.yml"))  # its key is on no test machine
 
 
 def test_each_alert_fires_when_it_should() -> None:
@@ -62,22 +84,18 @@ def test_promtool_would_refuse_a_query_that_does_not_parse(tmp_path: Path) -> No
 
 
 def test_every_metric_that_is_asked_for_is_shown() -> None:
-    collected = Collected()
-    collected.update([snapshot(everything().registry, "Ingress", "id")])
-    shown = {name for snap in collected.snapshots() for family in snap.families for name, _ in family.samples}
+    names = {name for snap in shown() for family in snap.families for name, _ in family.samples}
     asked = set(re.findall(r"llm_router_\w+", " ".join([*queries(), *(rule["expr"] for rule in rules())])))
-    assert asked - shown == set()
-    promised = {name for name in shown if not name.endswith(("_bucket", "_sum", "_count"))}
+    assert asked - names == set()
+    promised = {name for name in names if not name.endswith(("_bucket", "_sum", "_count"))}
     assert promised - asked == set(), "a metric that no panel and no alert shows"
 
 
 def test_every_label_that_is_asked_for_is_shown() -> None:
-    collected = Collected()
-    collected.update([snapshot(everything().registry, "Ingress", "id")])
-    pairs = [labels for snap in collected.snapshots() for family in snap.families for _, labels in family.samples]
-    shown = {name for labels in pairs for name in re.findall(r"(\w+)=", labels)} | {"deployment", "replica"}
+    pairs = [labels for snap in shown() for family in snap.families for _, labels in family.samples]
+    names = {name for labels in pairs for name in re.findall(r"(\w+)=", labels)} | {"deployment", "replica"}
     grouped = re.findall(r"by \(([\w, ]+)\)", " ".join([*queries(), *(rule["expr"] for rule in rules())]))
-    assert {name for names in grouped for name in names.split(", ")} - shown == set()
+    assert {name for group in grouped for name in group.split(", ")} - names == set()
 
 
 def test_each_alert_says_how_bad_it_is_and_what_to_do() -> None:
@@ -86,6 +104,17 @@ def test_each_alert_says_how_bad_it_is_and_what_to_do() -> None:
         assert set(rule["annotations"]) == {"summary", "description", "runbook"}
         section = re.sub(r"(?<!^)(?=[A-Z])", "-", rule["alert"]).lower()
         assert rule["annotations"]["runbook"] == f"README.md#{section}"
+        assert f'<a id="{section}"></a>{section} |' in README.read_text(), f"README.md has no row {section}"
+
+
+def test_errors_of_callers_are_left_out_wherever_errors_are_a_rate() -> None:
+    callers = {code for code, status in codes() if 400 <= status < 500 and status != 429} | {CLIENT_LEFT}
+    patterns = re.findall(r'error_type!~"([^"]*)"', " ".join([*queries(), *(rule["expr"] for rule in rules())]))
+    assert len(patterns) == 3
+    for pattern in patterns:
+        left_out = set(pattern.split("|"))
+        assert callers - left_out == set()
+        assert {code for code, status in codes() if status >= 500 or status == 429} & left_out == set()
 
 
 def test_each_alert_is_seen_to_fire_and_not_to_fire() -> None:
