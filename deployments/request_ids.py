@@ -12,12 +12,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.request import REQUEST_ID
 from deployments.environment import EDGE
+from deployments.refusals import Refusals
 
 OWN, GIVEN = b"x-llm-router-request-id", b"x-request-id"
+SERVES = (b"x-request-timeout-seconds", b"x-request-disconnect-disabled")  # a client is not to tell Serve these
 
 
 def edge() -> list[Middleware]:
-    return [Middleware(Edge)]
+    """The last one comes first."""
+    return [Middleware(Refusals, OWN), Middleware(Edge)]
 
 
 class Edge:
@@ -31,7 +34,7 @@ class Edge:
             own = uuid4().hex.encode()
             given = next((value for name, value in scope["headers"] if name == GIVEN), b"")
             id_ = given if REQUEST_ID.fullmatch(given.decode("latin-1")) else own
-            others = [header for header in scope["headers"] if header[0] not in (OWN, GIVEN)]
+            others = [header for header in scope["headers"] if header[0] not in (OWN, GIVEN, *SERVES)]
             scope = {**scope, "headers": [*others, (GIVEN, id_), (OWN, own)]}
         await self._app(scope, receive, send)
 

@@ -26,6 +26,10 @@ def api() -> FastAPI:
     async def ids(request: Request) -> list[str | None]:
         return [request_id(request), client_request_id(request)]
 
+    @api.get("/headers")
+    async def headers(request: Request) -> dict[str, str]:
+        return dict(request.headers)
+
     api.add_middleware(BehindServe)
     return api
 
@@ -57,6 +61,11 @@ async def test_a_clients_id_stays_beside_ours(served: httpx.AsyncClient) -> None
     owns = [response.json()[0] for response in responses]
     assert [response.headers.get_list(OWN) for response in responses] == [[own] for own in owns]
     assert len({*owns, "forged"}) == 3
+
+
+@pytest.mark.parametrize("header", ["X-Request-Timeout-Seconds", "X-Request-Disconnect-Disabled"])
+async def test_a_client_cannot_tell_serve_how_long_to_wait(served: httpx.AsyncClient, header: str) -> None:
+    assert header.lower() not in (await served.get("/headers", headers={header: "1"})).json()
 
 
 async def test_without_the_edge_serves_id_counts_as_the_clients() -> None:
