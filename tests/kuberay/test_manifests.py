@@ -1,0 +1,113 @@
+"""The shipped manifests, rendered, hold against every schema and rule."""
+
+import tomllib
+
+import pytest
+import yaml
+
+from app.paths import project_path
+from deployments.environment import EDGE, FAST_INGRESS, NO_TELEMETRY
+from deployments.kuberay import files, main
+from tests.kuberay.operator_rules import operator_faults
+from tests.kuberay.pod_rules import image_faults, pod_faults
+from tests.kuberay.references import may_reach, reference_faults, service_parts
+from tests.kuberay.render import Json, one
+from tests.kuberay.schemas import schema_faults, settled
+from tests.kuberay.serve_rules import serve_faults
+
+OVERLAYS = ("cpu", "gpu", "incremental")
+
+
+def test_generated_files_are_up_to_date() -> None:
+    stale = [path for path, text in files().items() if project_path(path).read_text("utf-8") != text]
+    assert stale == [], "run `python -m deployments.kuberay`"
+
+
+@pytest.mark.usefixtures("crds")
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_object_fits_its_schema(rendered: dict[str, list[Json]], overlay: str) -> None:
+    assert [fault for thing in rendered[overlay] for fault in schema_faults(thing)] == []
+
+
+@pytest.mark.usefixtures("crds")
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_kuberay_takes_them(rendered: dict[str, list[Json]], overlay: str) -> None:
+    assert [fault for thing in rendered[overlay] for fault in operator_faults(settled(thing))] == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_serve_takes_what_it_is_given(rendered: dict[str, list[Json]], overlay: str) -> None:
+    assert serve_faults(rendered[overlay]) == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_is_named_exists(rendered: dict[str, list[Json]], overlay: str) -> None:
+    assert reference_faults(rendered[overlay]) == []
+    assert {thing["metadata"].get("namespace", "llm-router") for thing in rendered[overlay]} == {"llm-router"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_pods_have_no_privilege_and_their_images_the_version(rendered: dict[str, list[Json]], overlay: str) -> None:
+    version = tomllib.loads(project_path("pyproject.toml").read_text())["project"]["version"]
+    assert pod_faults(rendered[overlay]) == []
+    assert image_faults(rendered[overlay], "cpu" if overlay == "cpu" else "gpu", version) == []
+
+
+def test_alerts_are_those_of_configs(rendered: dict[str, list[Json]]) -> None:
+    assert one(rendered["cpu"], "PrometheusRule", "llm-router")["spec"] == yaml.safe_load(
+        project_path("configs/alerts.yml").read_text()
+    )
+
+
+def test_the_environment_is_that_of_make_serve(rendered: dict[str, list[Json]]) -> None:
+    given = one(rendered["cpu"], "ConfigMap", "router-")["data"]
+    assert {**given, **FAST_INGRESS, **EDGE, **NO_TELEMETRY} == given
+    hosts = given["TRUSTED_HOSTS"].split(",")
+    for caller in ("router", "llm-router-head-svc", *_scraped(rendered["cpu"])):
+        assert caller in hosts
+
+
+def _scraped(objects: list[Json]) -> list[str]:
+    configs = one(objects, "ScrapeConfig", "llm-router")["spec"]["staticConfigs"]
+    return [target.partition(":")[0] for config in configs for target in config["targets"]]
+
+
+@pytest.mark.parametrize(
+    ("source", "service", "port", "allowed"),
+    [
+        ("nginx", "router", 8000, True),
+        ("router", "postgres", 5432, True),
+        ("router", "redis", 6379, True),
+        ("router", "chroma", 8000, True),
+        ("head", "redis-gcs", 6379, True),
+        ("head", "postgres", 5432, True),
+        ("training", "postgres", 5432, True),
+        ("training", "llm-router-head-svc", 8265, True),
+        ("training", "llm-router-head-svc", 8000, True),
+        ("nginx", "postgres", 5432, False),
+        ("nginx", "llm-router-head-svc", 8265, False),
+        ("llama", "postgres", 5432, False),
+        ("router", "redis-gcs", 6379, False),
+        ("schedule", "llm-router-head-svc", 8265, False),
+        ("training", "redis-gcs", 6379, False),
+        ("chroma", "router", 8000, False),
+    ],
+)
+def test_who_may_reach_whom(
+    rendered: dict[str, list[Json]], source: str, service: str, port: int, allowed: bool
+) -> None:
+    objects = rendered["gpu"]
+    assert {may_reach(objects, source, part, port) for part in service_parts(objects, service)} == {allowed}
+
+
+def test_a_change_of_settings_is_a_change_of_the_cluster(rendered: dict[str, list[Json]]) -> None:
+    """By the hash in the ConfigMap's name, which every pod of the router and of training asks for."""
+    config = one(rendered["cpu"], "ConfigMap", "router-")["metadata"]["name"]
+    service = yaml.safe_dump(one(rendered["cpu"], "RayService", "llm-router"))
+    assert service.count(config) == 4  # the head, its check, the router and Llama
+    assert config in yaml.safe_dump(one(rendered["cpu"], "RayJob", "retrain"))
+
+
+def test_check_names_what_is_stale(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check"]) == 0
+    assert capsys.readouterr().out == ""
