@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from app.paths import project_path
-from deployments.environment import EDGE, FAST_INGRESS, NO_TELEMETRY
+from deployments import environment
+from deployments.environment import QUICK_STOP
 from deployments.kuberay import files, main
 from tests.kuberay.operator_rules import operator_faults
 from tests.kuberay.pod_rules import image_faults, pod_faults
@@ -61,7 +62,9 @@ def test_alerts_are_those_of_configs(rendered: dict[str, list[Json]]) -> None:
 
 def test_the_environment_is_that_of_make_serve(rendered: dict[str, list[Json]]) -> None:
     given = one(rendered["cpu"], "ConfigMap", "router-")["data"]
-    assert {**given, **FAST_INGRESS, **EDGE, **NO_TELEMETRY} == given
+    groups = [each for name, each in vars(environment).items() if name.isupper()]
+    said = {name: value for group in groups for name, value in group.items()}
+    assert {name for name in said if given.get(name) != said[name]} == set(QUICK_STOP)  # a pod has the time to drain
     hosts = given["TRUSTED_HOSTS"].split(",")
     for caller in ("router", "llm-router-head-svc", *_scraped(rendered["cpu"])):
         assert caller in hosts
