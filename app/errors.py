@@ -7,7 +7,8 @@ RouterError                       status  code
 │   ├── UnknownRequest              404   request_not_found
 │   ├── ContextTooLong              400   context_length_exceeded
 │   ├── NotEligible                 400   no_eligible_model         tier, tools, images, JSON
-│   └── BodyTooLarge                413   body_too_large
+│   ├── BodyTooLarge                413   body_too_large
+│   └── UntrustedHost               400   untrusted_host            a Host header that is none of TRUSTED_HOSTS
 ├── Unauthorized                    401   invalid_api_key           no key, a wrong one, or one that has ended
 ├── Forbidden                       403   forbidden                 the key is good, and may not do this
 ├── HeadersTooLarge                 431   headers_too_large
@@ -77,6 +78,10 @@ class NotEligible(InvalidRequest):
 class BodyTooLarge(InvalidRequest):
     status = 413
     code = "body_too_large"
+
+
+class UntrustedHost(InvalidRequest):
+    code = "untrusted_host"
 
 
 class Unauthorized(RouterError):

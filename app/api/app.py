@@ -49,6 +49,7 @@ def create_api(
         description=DESCRIPTION,
         lifespan=lifespan,
         openapi_url=None if guard.keys_required else OPENAPI,
+        redirect_slashes=False,  # behind TLS, Location would send the client, and its key, to http://
     )
     api.state.max_body_bytes = max_body_bytes
     errors.install(api, parts.service.turned_away)

@@ -20,9 +20,12 @@ def _not_blank(text: str) -> str:
     return _clean(text)
 
 
-CleanText = Annotated[str, AfterValidator(_clean)]
-QueryText = Annotated[str, AfterValidator(_not_blank)]
-UserId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean)]
+# Patterns are for the OpenAPI document: what they refuse is refused by the functions, in words that say more.
+NO_NUL = {"pattern": r"^[^\x00]*$"}
+SOME_TEXT = {"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}
+CleanText = Annotated[str, Field(json_schema_extra=NO_NUL), AfterValidator(_clean)]
+QueryText = Annotated[str, Field(json_schema_extra=SOME_TEXT), AfterValidator(_not_blank)]
+UserId = Annotated[str, Field(min_length=1, max_length=256, json_schema_extra=NO_NUL), AfterValidator(_clean)]
 UserTier = Annotated[
     Tier | None,
     Field(
@@ -42,7 +45,7 @@ MaxLatency = Annotated[
     float | None,
     Field(gt=0, allow_inf_nan=False, description="Only models expected to answer within this time, milliseconds."),
 ]
-ModelId = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
+ModelId = Annotated[str, Field(min_length=1, max_length=128, json_schema_extra=NO_NUL), AfterValidator(_clean)]
 
 
 class ContextMessage(Strict):
@@ -92,9 +95,9 @@ class CompletionMessage(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"] = Field(description="Who said it.")
-    content: Annotated[str | list[dict[str, Any]] | None, AfterValidator(_clean_content)] = Field(
-        default=None, description="A text, or parts: text, image_url, ..."
-    )
+    content: Annotated[
+        Annotated[str, Field(json_schema_extra=NO_NUL)] | list[dict[str, Any]] | None, AfterValidator(_clean_content)
+    ] = Field(default=None, description="A text, or parts: text, image_url, ...")
 
 
 class CompletionBody(BaseModel):

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from app.api import errors, views
+from app.api import document, errors, views
 from app.api.bodies import ChatBody, RouteBody
 from app.api.failures import failures
 from app.api.request import BoundedRoute, client_request_id, no_store, request_id, tenant, tier
@@ -21,13 +21,13 @@ from app.completion import Prompt, Usage
 from app.domain import Capability, Limits
 from app.observability.labels import Endpoint
 
-STREAM = {"text/event-stream": {"schema": {"type": "string", "description": "Events decision, delta, usage, error."}}}
+EVENTS = "Events decision, delta, usage, error."
 
 
 def chat_routes(service: ChatService) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["chat"], route_class=BoundedRoute, responses=failures(ErrorAnswer))
 
-    @routes.post("/chat", response_model=ChatAnswer, responses={200: {"content": STREAM}}, summary="Ask a question")
+    @routes.post("/chat", response_model=ChatAnswer, responses={200: document.answer(EVENTS)}, summary="Ask a question")
     async def chat(body: ChatBody, request: Request) -> Response:
         ask = replace(
             _ask(body, request, Endpoint.CHAT, stream=body.stream), no_store=not body.cache or no_store(request)
@@ -38,7 +38,12 @@ def chat_routes(service: ChatService) -> APIRouter:
         answer = await service.answer(ask)
         return Response(orjson.dumps(views.chat_answer(answer)), 200, views.headers(answer), "application/json")
 
-    @routes.post("/route", response_model=RouteAnswer, summary="See the decision, without calling a model")
+    @routes.post(
+        "/route",
+        response_model=RouteAnswer,
+        responses={200: {"headers": document.headers(document.OF_DECISIONS)}},
+        summary="See the decision, without calling a model",
+    )
     async def route(body: RouteBody, request: Request) -> Response:
         started = perf_counter()
         query, decision = await service.decide(_ask(body, request, Endpoint.ROUTE, stream=False))

@@ -12,10 +12,25 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.api.request import id_headers, request_id
-from app.errors import BodyTooLarge, Forbidden, HeadersTooLarge, InvalidRequest, RouterError, Unauthorized
+from app.errors import (
+    BodyTooLarge,
+    Forbidden,
+    HeadersTooLarge,
+    InvalidRequest,
+    RouterError,
+    Unauthorized,
+    UntrustedHost,
+)
 
 logger = logging.getLogger(__name__)
-AT_THE_DOOR = (InvalidRequest, BodyTooLarge, Unauthorized, Forbidden, HeadersTooLarge)  # no query was seen
+AT_THE_DOOR = (
+    InvalidRequest,
+    BodyTooLarge,
+    Unauthorized,
+    Forbidden,
+    HeadersTooLarge,
+    UntrustedHost,
+)  # no query was seen
 DEFAULT_RETRY_AFTER_S = 1.0  # when a provider says "too many requests" and not until when
 
 
@@ -28,7 +43,6 @@ def install(api: FastAPI, turned_away: Callable[[str, str], None]) -> None:
     api.add_exception_handler(RouterError, _router_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(HTTPException, _http_error)
-    api.add_exception_handler(Exception, _unexpected)
 
 
 def error_body(path: str, status: int, code: str, message: str, param: str | None, id_: str) -> dict[str, Any]:
@@ -103,8 +117,3 @@ async def _http_error(request: Request, error: Exception) -> Response:
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     message = f"{error.detail}: {request.method} {request.url.path}; /openapi.json lists what there is"
     return _answer(request, error.status_code, code, message, headers=dict(error.headers or {}))
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    ours = public(error, request_id(request))
-    return _answer(request, ours.status, ours.code, ours.message)

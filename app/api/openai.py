@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from app.api import errors, views
+from app.api import document, errors, views
 from app.api.bodies import CompletionBody
 from app.api.failures import failures
 from app.api.request import BoundedRoute, client_request_id, no_store, request_id, tenant, tier
-from app.api.schemas import CompletionErrorAnswer
+from app.api.schemas import CompletionAnswer, CompletionErrorAnswer, CompletionModels
 from app.api.streaming import EventStream
 from app.ask import AUTO, Ask
 from app.chat import ChatService, StreamedAnswer
@@ -26,12 +26,15 @@ PATH = "/v1/chat/completions"
 
 
 def openai_routes(service: ChatService) -> APIRouter:
-    routes = APIRouter(
-        prefix="/v1", tags=["openai"], route_class=BoundedRoute, responses=failures(CompletionErrorAnswer)
-    )
+    routes = APIRouter(prefix="/v1", tags=["openai"], route_class=BoundedRoute)
     owner = {"object": "model", "created": 0, "owned_by": "llm-router"}
 
-    @routes.post("/chat/completions", summary="Chat completion in OpenAI's format", response_model=dict[str, Any])
+    @routes.post(
+        "/chat/completions",
+        summary="Chat completion in OpenAI's format",
+        response_model=CompletionAnswer,
+        responses={200: document.answer("Chunks in OpenAI's format."), **failures(CompletionErrorAnswer)},
+    )
     async def completions(body: CompletionBody, request: Request) -> Response:
         raw = await request.json()
         ask = _ask(body, raw, request)
@@ -41,7 +44,12 @@ def openai_routes(service: ChatService) -> APIRouter:
         answer = await service.answer(ask)
         return Response(answer.completion.body, 200, views.headers(answer), "application/json")
 
-    @routes.get("/models", summary="The catalogue in OpenAI's format", response_model=dict[str, Any])
+    @routes.get(
+        "/models",
+        summary="The catalogue in OpenAI's format",
+        response_model=CompletionModels,
+        responses=failures(CompletionErrorAnswer, 413),
+    )
     async def models() -> Response:
         ids = [AUTO, *service.router.catalogue.models]
         return Response(
@@ -68,7 +76,7 @@ def _ask(body: CompletionBody, raw: dict[str, Any], request: Request) -> Ask:
         endpoint=Endpoint.COMPLETIONS,
         no_store=not body.cache or no_store(request),
         text=texts.pop(asked[-1]) if asked else "",
-        context_text="\n".join(texts) + (orjson.dumps(body.tools).decode() if body.tools else ""),
+        context_text="\n".join(texts) + _written(body.tools),
         prompt=Prompt(raw["messages"], {key: value for key, value in raw.items() if key not in OWN_FIELDS}),
         user_id=body.user or "anonymous",
         tier=tier(request, body.user_tier),
@@ -77,6 +85,15 @@ def _ask(body: CompletionBody, raw: dict[str, Any], request: Request) -> Ask:
         max_output_tokens=body.max_completion_tokens or body.max_tokens,
         limits=Limits(body.max_cost_usd, body.quality_floor, body.max_latency_ms),
     )
+
+
+def _written(tools: list[dict[str, Any]] | None) -> str:
+    try:
+        return orjson.dumps(tools).decode() if tools else ""
+    except TypeError as error:
+        raise InvalidRequest(
+            f"tools: cannot be written as JSON again: {error}; nest them less", param="tools"
+        ) from None
 
 
 def _needs(body: CompletionBody) -> frozenset[Capability]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.api import views
 from app.api.failures import failures
-from app.api.request import admin_only, key
+from app.api.request import BoundedRoute, admin_only, key
 from app.api.schemas import ErrorAnswer, HealthAnswer, ModelsAnswer
 from app.chat import ChatService
 from app.remembering import Remembering
@@ -28,7 +28,9 @@ def operations_routes(
     keys_required: bool,
 ) -> APIRouter:
     router = service.router
-    routes = APIRouter(prefix="/api/v1", tags=["operations"], responses=failures(ErrorAnswer, 401))
+    routes = APIRouter(
+        prefix="/api/v1", tags=["operations"], route_class=BoundedRoute, responses=failures(ErrorAnswer, 413)
+    )
 
     @routes.get("/health", response_model=HealthAnswer, summary="Is the router well")
     async def health(request: Request) -> Response:
@@ -58,7 +60,7 @@ def operations_routes(
         summary="Metrics of all replicas in Prometheus text",
         response_class=Response,
         dependencies=[Depends(admin_only)],
-        responses=failures(ErrorAnswer, 403, 503),
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **failures(ErrorAnswer, 403)},
     )
     async def metrics() -> Response:
         return Response(await scrape(), media_type=PROMETHEUS)

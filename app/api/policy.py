@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 
 from app.api.failures import failures
 from app.api.policy_schemas import PolicyAnswer
-from app.api.request import admin_only
+from app.api.request import BoundedRoute, admin_only
 from app.api.schemas import ErrorAnswer
 from app.errors import RouterError
 from app.remembering import Remembering
@@ -24,8 +24,9 @@ def policy_routes(router: Router, remembering: Remembering, releases: Releases) 
     routes = APIRouter(
         prefix="/api/v1",
         tags=["operations"],
+        route_class=BoundedRoute,
         dependencies=[Depends(admin_only)],
-        responses=failures(ErrorAnswer, 401, 403),
+        responses=failures(ErrorAnswer, 403, 413),
     )
 
     @routes.get("/policy", response_model=PolicyAnswer, summary="The live version of each part")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from app.api.bodies import CleanText
 from app.strict import Strict
@@ -10,11 +10,18 @@ from app.strict import Strict
 REQUEST_ID = "As in X-LLM-Router-Request-ID, or your own X-Request-ID, which means the newest request with it."
 
 
+def _whole(value: object) -> object:
+    """5.0 is an integer in JSON, and what some clients make of 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class FeedbackBody(Strict):
     """A user's judgement of an answer."""
 
     request_id: Annotated[str, Field(min_length=1, max_length=200, description=REQUEST_ID)]
-    rating: Annotated[int, Field(ge=1, le=5, strict=True, description="1 (useless) to 5 (just right).")]
+    rating: Annotated[
+        int, Field(ge=1, le=5, strict=True, description="1 (useless) to 5 (just right)."), BeforeValidator(_whole)
+    ]
     comment: Annotated[CleanText, Field(max_length=10_000)] | None = Field(default=None, description="In own words.")
 
 

@@ -28,7 +28,13 @@ from app.storage.store import Store
 WINDOW = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 UNIT_S = {"m": 60, "h": 3600, "d": 86_400}
 RequestId = Annotated[str, Path(description=REQUEST_ID)]
-Window = Annotated[str, Query(description="How far back: minutes, hours or days, such as 30m, 24h, 7d.")]
+Window = Annotated[
+    str,
+    Query(
+        description="How far back: minutes, hours or days, such as 30m, 24h, 7d.",
+        json_schema_extra={"pattern": f"^{WINDOW.pattern}$"},  # documented here, and refused in our own words
+    ),
+]
 
 
 def record_routes(store: Store, remembering: Remembering, catalogue: Catalogue) -> APIRouter:
@@ -36,7 +42,7 @@ def record_routes(store: Store, remembering: Remembering, catalogue: Catalogue) 
         prefix="/api/v1",
         tags=["records"],
         route_class=BoundedRoute,
-        responses=failures(ErrorAnswer, 401, 403, 404, 422, 503),
+        responses=failures(ErrorAnswer, 403, 404, 413, 422),
     )
     prices = {spec.id: spec.prices_usd_per_million for spec in catalogue.models.values()}
     strongest = catalogue.strongest().id

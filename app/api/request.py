@@ -1,14 +1,15 @@
 """How a request body is read: bounded, as bytes, parsed once by orjson. Every request gets an id of its own."""
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from uuid import uuid4
 
 import orjson
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
+from app.api.quick import QuickRoute
 from app.domain import Tier
 from app.errors import BodyTooLarge, Forbidden, InvalidRequest
 from app.keys.key import TENANT, ApiKey
@@ -92,11 +93,14 @@ class BoundedRequest(Request):
         if declared.isdigit() and int(declared) > limit:
             raise _too_large(limit)
         parts, size = [], 0
-        async for part in self.stream():
-            size += len(part)
-            if size > limit:
-                raise _too_large(limit)
-            parts.append(part)
+        try:
+            async for part in self.stream():
+                size += len(part)
+                if size > limit:
+                    raise _too_large(limit)
+                parts.append(part)
+        except ClientDisconnect:
+            raise InvalidRequest("the connection ended before the body did") from None
         self._body = b"".join(parts)
 
     async def json(self) -> Any:
@@ -106,7 +110,7 @@ class BoundedRequest(Request):
         return self._json
 
 
-class BoundedRoute(APIRoute):
+class BoundedRoute(QuickRoute):
     """A route whose handler gets a BoundedRequest with its body already read. Its answer carries the ids."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -116,10 +120,15 @@ class BoundedRoute(APIRoute):
             request = BoundedRequest(request.scope, request.receive)
             await request.read()
             response = await handle(request)
-            response.headers.update(id_headers(request))
+            response.raw_headers += _encoded(id_headers(request))
             return response
 
         return bounded
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """As ASGI takes them. None of them is there before, so that nothing has to be looked for."""
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -134,6 +134,26 @@ class CompletionErrorAnswer(BaseModel):
     error: CompletionErrorDetail
 
 
+class CompletionAnswer(BaseModel):
+    """A chat completion in OpenAI's format, as the model gave it."""
+
+    choices: list[dict[str, Any]] = Field(description="The answer is in `message` of the first one.")
+
+
+class CompletionModel(BaseModel):
+    id: str = Field(description="Catalogue id, or auto.")
+    object: Literal["model"]
+    created: int = Field(description="0: nobody knows.")
+    owned_by: str
+
+
+class CompletionModels(BaseModel):
+    """The catalogue in OpenAI's format."""
+
+    object: Literal["list"]
+    data: list[CompletionModel]
+
+
 class BreakerView(BaseModel):
     """A circuit breaker, as this replica knows it; the replicas tell each other within a second or so."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import yaml
+from fastapi import FastAPI
 from prometheus_client import generate_latest
 
 from app.api.app import Parts, create_api
@@ -102,6 +103,7 @@ def catalogue(url: str) -> Catalogue:
 
 @dataclass
 class FakeRouter:
+    app: FastAPI
     http: httpx.AsyncClient
     service: ChatService
     upstream: FakeUpstream
@@ -198,5 +200,5 @@ async def running_router(
             api = create_api(parts, name="llm-router", max_body_bytes=1_000_000, guard=guard, close=close)
             transport = httpx.ASGITransport(api, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://router") as http:
-                yield FakeRouter(http, service, upstream, local, store)
+                yield FakeRouter(api, http, service, upstream, local, store)
             await close()

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
+from starlette.requests import ClientDisconnect
 
 from tests.fakes.router import FakeRouter, running_router
 from tests.fakes.upstream import Behaviour, answer, cut_off, hang
@@ -140,10 +141,30 @@ async def test_v1_speaks_openais_error_shape(router: FakeRouter) -> None:
     assert error["param"] == "messages"
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nope", 404), ("GET", CHAT, 405)])
+async def test_tools_too_deep_to_be_written_again(router: FakeRouter) -> None:
+    tools = b'[{"a":' * 150 + b"1" + b"}]" * 150
+    body = b'{"messages": [{"role": "user", "content": "hello"}], "tools": ' + tools + b"}"
+    response = await router.http.post(COMPLETIONS, content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "tools")
+
+
+async def test_a_client_that_leaves_while_it_sends(router: FakeRouter, caplog: pytest.LogCaptureFixture) -> None:
+    async def parts() -> Any:
+        yield b"{"
+        raise ClientDisconnect
+
+    response = await router.http.post(CHAT, content=parts())
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nope", 404), ("POST", f"{CHAT}/", 404), ("GET", CHAT, 405)]
+)
 async def test_a_wrong_address(router: FakeRouter, method: str, path: str, status: int) -> None:
     response = await router.http.request(method, path)
     assert response.status_code == status
+    assert ("allow" in response.headers) == (status == 405)
     assert "/openapi.json" in response.json()["error"]["message"]
 
 

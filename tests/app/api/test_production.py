@@ -80,7 +80,9 @@ async def test_a_database_that_is_down(router: FakeRouter, monkeypatch: pytest.M
     ("host", "status"), [("router", 200), ("a.example.com:8000", 200), ("evil.com", 400), ("example.com.evil", 400)]
 )
 async def test_hosts(router: FakeRouter, host: str, status: int) -> None:
-    assert (await router.http.get(HEALTH, headers={"host": host})).status_code == status
+    response = await router.http.get(HEALTH, headers={"host": host})
+    assert response.status_code == status
+    assert status == 200 or response.json()["error"]["code"] == "untrusted_host"
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,34 @@ async def test_every_answer_has_safe_headers(router: FakeRouter) -> None:
     assert all(safe(answer) for answer in answers)
     assert all(answer.headers["strict-transport-security"] == "max-age=31536000" for answer in answers)
     assert not any(name.startswith("access-control") for answer in answers for name in answer.headers)
+
+
+async def test_a_fault_of_the_router_has_safe_headers_and_no_text_in_the_log(
+    router: FakeRouter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_: object) -> None:
+        raise RuntimeError("secret of the inside")
+
+    monkeypatch.setattr(router.service, "answer", broken)
+    key = bearer(await make_key(router.store))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(router.app), base_url="http://router") as http:
+        response = await http.post("/api/v1/chat", json={"query": "hello", "user_id": "u1"}, headers=key)
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
+    assert safe(response)
+    assert "unexpected RuntimeError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_the_document_tells_headers_and_refusals(router: FakeRouter) -> None:
+    admin = bearer(await make_key(router.store, admin=True))
+    paths = (await router.http.get("/openapi.json", headers=admin)).json()["paths"]
+    answers = paths["/api/v1/chat"]["post"]["responses"]
+    assert answers["503"]["headers"]["Retry-After"]["required"]
+    assert {"X-LLM-Router-Model", "X-Request-ID"} <= answers["200"]["headers"].keys()
+    assert "text/event-stream" in paths["/v1/chat/completions"]["post"]["responses"]["200"]["content"]
+    for methods in paths.values():
+        for operation in methods.values():
+            assert {"400", "401", "431", "500", "503"} <= operation["responses"].keys()
 
 
 async def test_development_has_docs_and_no_hsts(tokenizer: Path) -> None:

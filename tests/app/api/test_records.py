@@ -74,7 +74,7 @@ async def test_a_client_that_leaves_is_an_outcome(router: FakeRouter) -> None:
 
 async def test_the_last_rating_wins(router: FakeRouter) -> None:
     id_ = await ask(router)
-    for rating, comment in ((2, "meh"), (5, None)):
+    for rating, comment in ((2, "meh"), (5.0, None)):
         body = {"request_id": id_, "rating": rating, "comment": comment}
         assert (await router.http.post("/api/v1/feedback", json=body)).json() == {"request_id": id_, "rating": rating}
     assert (await explained(router, id_))["feedback"]["rating"] == 5

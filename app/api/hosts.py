@@ -1,0 +1,36 @@
+"""By which names the router may be called."""
+
+from collections.abc import Sequence
+
+from fastapi import Request
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api import errors
+from app.errors import UntrustedHost
+
+
+class TrustedHosts:
+    """Starlette's check, refused in our words."""
+
+    def __init__(self, app: ASGIApp, *, allowed: Sequence[str]) -> None:
+        self._app = app
+        self._allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        trusted = False
+
+        async def passed(*_: object) -> None:
+            nonlocal trusted
+            trusted = True
+
+        await TrustedHostMiddleware(passed, self._allowed, www_redirect=False)(scope, receive, _unsaid)
+        if trusted:
+            await self._app(scope, receive, send)
+        else:
+            error = UntrustedHost("the Host header is no name of this router; the operator lists them in TRUSTED_HOSTS")
+            await errors.answer(Request(scope), error)(scope, receive, send)
+
+
+async def _unsaid(_: Message) -> None:
+    """Starlette's own refusal, which is not JSON."""
