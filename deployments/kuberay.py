@@ -88,7 +88,7 @@ def files() -> dict[str, str]:
     rules: Json = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": {"name": "llm-router"},
+        "metadata": {"name": "llm-router", "labels": {"release": "kube-prometheus-stack"}},  # as in monitors.yaml
         "spec": _mapping(ALERTS),
     }
     written = {RULES: NOTE.format(ALERTS) + _dumped(rules)}

@@ -11,7 +11,7 @@ from deployments.environment import QUICK_STOP
 from deployments.kuberay import files, main
 from tests.kuberay.operator_rules import operator_faults
 from tests.kuberay.pod_rules import image_faults, pod_faults
-from tests.kuberay.references import may_reach, reference_faults, service_parts
+from tests.kuberay.references import SECRETS, may_reach, reference_faults, service_parts
 from tests.kuberay.render import Json, one
 from tests.kuberay.schemas import schema_faults, settled
 from tests.kuberay.serve_rules import serve_faults
@@ -52,6 +52,13 @@ def test_pods_have_no_privilege_and_their_images_the_version(rendered: dict[str,
     version = tomllib.loads(project_path("pyproject.toml").read_text())["project"]["version"]
     assert pod_faults(rendered[overlay]) == []
     assert image_faults(rendered[overlay], "cpu" if overlay == "cpu" else "gpu", version) == []
+
+
+def test_the_readme_makes_every_secret() -> None:
+    readme = project_path("kuberay/README.md").read_text()
+    for name, keys in SECRETS.items():
+        assert f"create secret generic {name}" in readme
+        assert [key for key in keys if f"--from-literal={key}=" not in readme] == []
 
 
 def test_alerts_are_those_of_configs(rendered: dict[str, list[Json]]) -> None:
