@@ -21,6 +21,7 @@ KEYS = {  # by name, the arguments of `python -m app.keys create`
     "pro": ("--tenant", "acme", "--tier", "pro"),
     "free": ("--tenant", "globex", "--tier", "free"),
     "admin": ("--tenant", "ops", "--tier", "enterprise", "--admin"),
+    "revoked": ("--tenant", "acme", "--tier", "pro"),  # right after its first use
 }
 
 
@@ -46,12 +47,9 @@ class Production:
         with httpx.Client(base_url=self.url, headers=self.header(name), timeout=60) as http:
             yield http
 
-    def manage(self, *arguments: str) -> str:
-        """`python -m app.keys`; what it prints on standard output."""
-        return manage_keys(self.variables, *arguments)
-
 
 def manage_keys(variables: Mapping[str, str], *arguments: str) -> str:
+    """`python -m app.keys`; what it prints on standard output."""
     command = [sys.executable, "-m", "app.keys", *arguments]
     done = subprocess.run(
         command, env={**os.environ, **variables}, cwd=PROJECT, capture_output=True, text=True, check=False
@@ -78,4 +76,8 @@ def running_production(folder: Path, upstream_url: str) -> Iterator[Production]:
             tokens = pool.map(lambda arguments: manage_keys(variables, "create", *arguments), KEYS.values())
             keys = dict(zip(KEYS, tokens, strict=True))
             secrets = (*(token.rpartition("-")[2] for token in keys.values()), variables["TEST_KEY"], PASSWORD)
-            yield Production(cluster, variables, keys, secrets)
+            production = Production(cluster, variables, keys, secrets)
+            with production.http("revoked") as http:
+                assert http.get("/v1/models").status_code == 200
+            manage_keys(variables, "revoke", keys["revoked"].split("-")[1])
+            yield production
