@@ -12,7 +12,7 @@ from deployments.kuberay import files, main
 from tests.kuberay.operator_rules import operator_faults
 from tests.kuberay.pod_rules import image_faults, pod_faults
 from tests.kuberay.references import SECRETS, may_reach, reference_faults, service_parts
-from tests.kuberay.render import Json, one
+from tests.kuberay.render import Json, containers, one, templates
 from tests.kuberay.schemas import schema_faults, settled
 from tests.kuberay.serve_rules import serve_faults
 
@@ -59,6 +59,14 @@ def test_the_readme_makes_every_secret() -> None:
     for name, keys in SECRETS.items():
         assert f"create secret generic {name}" in readme
         assert [key for key in keys if f"--from-literal={key}=" not in readme] == []
+
+
+def test_images_of_others_are_those_of_compose(rendered: dict[str, list[Json]]) -> None:
+    compose = yaml.safe_load(project_path("docker-compose.yaml").read_text())["services"]
+    theirs = {name: compose[name]["image"] for name in ("nginx", "postgres", "redis", "chroma")}
+    ours = {where.partition(" ")[2]: template for where, template in templates(rendered["cpu"])}
+    assert {name: containers(ours[name])[0]["image"] for name in theirs} == theirs
+    assert ours["redis-gcs"]["spec"]["containers"][0]["image"] == theirs["redis"]
 
 
 def test_alerts_are_those_of_configs(rendered: dict[str, list[Json]]) -> None:
