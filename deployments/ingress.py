@@ -54,6 +54,7 @@ from app.storage.store import Store, StoreSettings
 from app.yaml_file import read_yaml
 from deployments.args import RouterArgs
 from deployments.decision_engine import reload_policy
+from deployments.garbage import collect_less
 from deployments.gather import Gather
 from deployments.handles import answer_of
 from deployments.llama_backend import LlamaBackend
@@ -81,6 +82,7 @@ class Ingress(Measured):
         retriever: DeploymentHandle[Any],
         keeper: DeploymentHandle[Any],
     ) -> None:
+        collect_less()
         self._args = args
         self._settings = read_settings()
         check_production(self._settings)

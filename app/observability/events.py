@@ -82,4 +82,8 @@ def code_of(error: BaseException) -> str:
 
 
 def _emit(event: str, *, level: int = logging.INFO, **fields: object) -> None:
-    logger.log(level, event, extra={"fields": fields})
+    """Past `Logger.log`, half of whose time goes into finding out which line of this file called it."""
+    if logger.isEnabledFor(level):
+        record = logging.LogRecord(logger.name, level, __file__, 0, event, None, None)
+        record.fields = fields
+        logger.handle(record)

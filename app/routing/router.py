@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from app.ask import AUTO, Ask
-from app.domain import Capability, Decision, Query, Skip, Stage
+from app.domain import Capability, Decision, Limits, Query, Skip, Stage
 from app.errors import ConfigError, StageBusy
 from app.models.catalogue import Catalogue
 from app.models.latencies import Latencies
@@ -21,6 +21,7 @@ from app.routing.weights import Policy
 
 logger = logging.getLogger(__name__)
 BYTES_A_TOKEN = 4  # a usual figure, for estimates that decide nothing
+NO_LIMITS = Limits()
 LONG_BYTES = 50_000  # takes some 10 ms to read
 Read = TypeVar("Read")
 
@@ -75,7 +76,9 @@ class Router:
         policy = self.policy
         if policy is None:
             raise ConfigError("the routing policy is missing: give the deployment Ingress a user_config")
-        request = DecisionRequest(query, self.unavailable(), latency_ms=self.latencies.expected_ms())
+        timed = query.model == AUTO or query.limits != NO_LIMITS  # otherwise nobody looks at latencies
+        expected_ms = self.latencies.expected_ms() if timed else {}
+        request = DecisionRequest(query, self.unavailable(), latency_ms=expected_ms)
         if query.model != AUTO:
             return self._quick.requested(request, policy)
         quick = self._quick.by_rule(request, policy)

@@ -95,8 +95,11 @@ class Shield:
 
     async def _run(self, work: Callable[[], Awaitable[T | None]]) -> T | None:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            if self._timeout_s is None:  # in process: a timer costs more than the lookup
                 result = await work()
+            else:
+                async with asyncio.timeout(self._timeout_s):
+                    result = await work()
         except Exception as error:
             self._failed(error)
             return None
