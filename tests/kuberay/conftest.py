@@ -25,8 +25,8 @@ def command() -> list[str]:
 
 @pytest.fixture(scope="session")
 def crds() -> None:
-    if not CRDS.is_dir():
-        pytest.skip(f"KubeRay's CRDs are not in {CRDS}; KUBERAY_CRDS names their folder")
+    if not all(path.is_file() for path in CRDS):
+        pytest.skip(f"KubeRay's CRDs are not in {CRDS[0].parent}; KUBERAY_CRDS names their folder")
 
 
 @pytest.fixture(scope="session")

@@ -22,8 +22,9 @@ from app.paths import PROJECT
 from tests.kuberay.render import Json, name_of
 
 VERSIONS = ("1.32.0", "1.37.0")  # the oldest and the newest cluster that the manifests are for
-CRDS = Path(os.environ.get("KUBERAY_CRDS") or PROJECT.parent / "shared/kuberay-crds")
-RAY = {"RayService": "rayservices", "RayJob": "rayjobs"}
+FOLDER = Path(os.environ.get("KUBERAY_CRDS") or PROJECT.parent / "shared/kuberay-crds")
+RAY = {kind: FOLDER / f"ray.io_{kind.lower()}s.yaml" for kind in ("RayService", "RayJob")}
+CRDS = list(RAY.values())
 MONITORING = {"PodMonitor": "v1", "PrometheusRule": "v1", "ScrapeConfig": "v1alpha1"}
 
 
@@ -87,7 +88,7 @@ def _core(name: str, version: str) -> Draft202012Validator:
 @cache
 def _crd(kind: str) -> Json:
     """Raises LookupError for a kind whose CRD is not among ours."""
-    document = yaml.load((CRDS / f"ray.io_{RAY[kind]}.yaml").read_text(), Loader=yaml.CSafeLoader)
+    document = yaml.load(RAY[kind].read_text(), Loader=yaml.CSafeLoader)
     versions = {one["name"]: one["schema"]["openAPIV3Schema"] for one in document["spec"]["versions"]}
     schema: Json = versions["v1"]
     return schema

@@ -1,11 +1,14 @@
 """The shipped manifests, rendered, hold against every schema and rule."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
+from ray.serve._private import constants
 
 from app.paths import project_path
+from app.settings import Settings
 from deployments import environment
 from deployments.environment import QUICK_STOP
 from deployments.kuberay import files, main
@@ -83,6 +86,15 @@ def test_the_environment_is_that_of_make_serve(rendered: dict[str, list[Json]]) 
     hosts = given["TRUSTED_HOSTS"].split(",")
     for caller in ("router", "llm-router-head-svc", *_scraped(rendered["cpu"])):
         assert caller in hosts
+
+
+def test_every_variable_of_the_environment_is_read_by_somebody(rendered: dict[str, list[Json]]) -> None:
+    """A misspelt one would say nothing."""
+    given = set(one(rendered["cpu"], "ConfigMap", "router-")["data"])
+    ours = {name.upper() for name in Settings.model_fields} | {"LLM_ROUTER_CACHE"}
+    of_ray = {name for name in given if name.startswith("RAY_SERVE_") and name in Path(constants.__file__).read_text()}
+    elsewhere = {"HF_HUB_OFFLINE", "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", *environment.NO_TELEMETRY}
+    assert given - ours - of_ray - elsewhere == set()
 
 
 def _scraped(objects: list[Json]) -> list[str]:
