@@ -1,6 +1,7 @@
 # make serve     installs, makes the model files, starts the router on this machine (Linux, Python 3.11, no root)
 # make install   .venv, every version pinned         make models   the model files, in a cache outside the tree
 # make test      every test, with coverage           make check    format, lint, types
+# make fuzz      10,000 hostile requests, and 5 minutes of whatever the OpenAPI document allows
 # make benchmark-routing DATA=folder   what the decision engine saves on outcome files (see tests/bench/README.md)
 # make clean     removes .venv and tool caches; the model files stay
 #
@@ -14,7 +15,7 @@ TORCH_CPU := torch==2.13.0+cpu
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 HARDWARE := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 
-.PHONY: serve install models test check benchmark-routing clean install-cpu install-gpu
+.PHONY: serve install models test fuzz check benchmark-routing clean install-cpu install-gpu
 .DEFAULT_GOAL := serve
 
 serve: models
@@ -27,6 +28,9 @@ models: install
 
 test: models
 	$(BIN)/python -m pytest --cov=app --cov=deployments --cov=train --cov-report=term:skip-covered
+
+fuzz: models
+	FUZZ_BODIES=10000 FUZZ_SECONDS=300 $(BIN)/python -m pytest -s tests/cluster/test_hostile.py tests/cluster/test_schema.py
 
 check: install
 	$(BIN)/ruff format --check .
