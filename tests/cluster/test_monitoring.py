@@ -18,6 +18,7 @@ from tests.servers.prometheus import Prometheus, running_prometheus
 pytestmark = pytest.mark.cluster
 
 CHAT, IN_TIME_S = "/api/v1/chat", 60.0
+ASK: dict[str, Any] = {"query": "How do vaccines train the immune system?", "user_id": "u"}
 # What this traffic cannot show, by a word of the query.
 ABSENT = {
     "llm_router_retries_refused_total": "no model fails so often that its budget is spent",
@@ -32,16 +33,20 @@ def queries() -> Iterator[tuple[str, str]]:
         yield from ((panel["title"], target["expr"]) for target in panel.get("targets", []))
 
 
-def ask(production: Production, upstream: FakeUpstream) -> None:
-    """One of each: from the cache, scored, streamed, on the second model, refused."""
-    body: dict[str, Any] = {"query": "How do vaccines train the immune system?", "user_id": "u"}
+def ask(production: Production) -> None:
+    """One of each: from the cache, scored, streamed, refused."""
     with production.http("pro") as http:
         for more in ({}, {}, {"cache": False}, {"cache": False, "stream": True}):
-            assert http.post(CHAT, json={**body, **more}).status_code == 200
-        upstream.behaviours.extend([answer({}, 500), answer({}, 500)])  # at first, and when tried again
-        assert http.post(CHAT, json={**body, "cache": False}).status_code == 200
-        assert http.post(CHAT, json={**body, "model": "nobody"}).status_code == 404
-    assert production.cluster.http.post(CHAT, json=body).status_code == 401
+            assert http.post(CHAT, json={**ASK, **more}).status_code == 200
+        assert http.post(CHAT, json={**ASK, "model": "nobody"}).status_code == 404
+    assert production.cluster.http.post(CHAT, json=ASK).status_code == 401
+
+
+def fall_back(production: Production, upstream: FakeUpstream) -> None:
+    """One request that the second model answers. More of them would open the breaker of the first."""
+    upstream.behaviours.extend([answer({}, 500), answer({}, 500)])  # at first, and when tried again
+    with production.http("pro") as http:
+        assert http.post(CHAT, json={**ASK, "cache": False}).status_code == 200
 
 
 def without_data(prometheus: Prometheus) -> list[tuple[str, str]]:
@@ -73,9 +78,10 @@ def test_prometheus_sees_the_router_and_says_when_it_does_not(
         wait_until(lambda: not router_down(), IN_TIME_S, "the end of the alert")
 
         def all_there() -> bool:
-            ask(production, upstream)
+            ask(production)
             return all(any(name in query for name in ABSENT) for _, query in without_data(prometheus))
 
+        fall_back(production, upstream)
         try:
             wait_until(all_there, IN_TIME_S, "data of every panel")
         except AssertionError as error:
@@ -84,4 +90,4 @@ def test_prometheus_sees_the_router_and_says_when_it_does_not(
         missing = without_data(prometheus)
         for name, reason in ABSENT.items():
             assert any(name in query for _, query in missing), f"{name} is there after all: {reason}"
-        assert not prometheus.firing()
+        assert prometheus.firing().keys() <= {"RouterDown"}  # that one at once, when a scrape takes longer than 1 s
