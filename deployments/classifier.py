@@ -15,6 +15,7 @@ from app.observability import logging
 from app.observability.metrics import Metrics
 from app.settings import read_settings
 from deployments.args import RouterArgs
+from deployments.garbage import collect_less
 from deployments.metrics import Measured
 
 logger = std_logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class Classifier(Measured):
 
     def __init__(self, args: RouterArgs) -> None:
         logging.configure(read_settings())
+        collect_less()
         self.metrics = Metrics()
         self._live = LiveClassifier(args.classifier_threads)
         self._thread = ThreadPoolExecutor(1)

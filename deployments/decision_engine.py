@@ -16,6 +16,7 @@ from app.routing.decide import DecisionEngine as Engine
 from app.routing.scored import DecisionRequest
 from app.routing.weights import Policy
 from app.settings import read_settings
+from deployments.garbage import collect_less
 from deployments.handles import answer_of
 from deployments.metrics import Measured
 from deployments.retriever_handle import RetrieverHandle
@@ -58,6 +59,7 @@ class DecisionEngine(Measured):
     ) -> None:
         settings = read_settings()
         logging.configure(settings)
+        collect_less()
         self._catalogue = catalogue
         self._extractor = ExtractorHandle(extractor)
         self._classifier = ClassifierHandle(classifier)

@@ -15,6 +15,7 @@ from app.observability.metrics import Metrics
 from app.paths import project_path
 from app.settings import read_settings
 from deployments.args import RouterArgs
+from deployments.garbage import collect_less
 from deployments.metrics import Measured
 
 
@@ -23,6 +24,7 @@ class FeatureExtractor(Measured):
 
     def __init__(self, args: RouterArgs) -> None:
         logging.configure(read_settings())
+        collect_less()
         self.metrics = Metrics()
         self._embedder = MiniLMEmbedder(minilm_path(), threads=args.embedder_threads)
         self._prototypes = DomainPrototypes(self._embedder, read_examples(project_path(args.domain_prototypes)))

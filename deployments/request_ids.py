@@ -5,12 +5,12 @@ in each process that takes requests from outside.
 """
 
 import os
-from uuid import uuid4
 
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.request import REQUEST_ID
+from app.ids import new_id
 from deployments.environment import EDGE
 from deployments.refusals import Refusals
 
@@ -31,7 +31,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            own = uuid4().hex.encode()
+            own = new_id().encode()
             given = next((value for name, value in scope["headers"] if name == GIVEN), b"")
             id_ = given if REQUEST_ID.fullmatch(given.decode("latin-1")) else own
             others = [header for header in scope["headers"] if header[0] not in (OWN, GIVEN, *SERVES)]

@@ -13,6 +13,7 @@ from app.observability.memory_metrics import MemoryMetrics
 from app.observability.metrics import Metrics
 from app.settings import read_settings
 from deployments.args import RouterArgs
+from deployments.garbage import collect_less
 from deployments.metrics import Measured
 
 
@@ -22,6 +23,7 @@ class Retriever(Measured):
     def __init__(self, args: RouterArgs) -> None:
         settings = read_settings()
         logging.configure(settings)
+        collect_less()
         self.metrics = Metrics()
         self._shown = MemoryMetrics(self.metrics.registry)
         self._memories = Memories(args.memory, partial(ChromaHistory.open, args.memory, settings.chroma_url))

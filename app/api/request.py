@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from fastapi import Request, Response
@@ -12,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from app.api.quick import QuickRoute
 from app.domain import Tier
 from app.errors import BodyTooLarge, Forbidden, InvalidRequest
+from app.ids import new_id
 from app.keys.key import TENANT, ApiKey
 
 DEFAULT_TENANT = "default"
@@ -23,7 +23,7 @@ def request_id(request: Request) -> str:
     """The router's own. It is never the caller's, who may use one for several requests: rows are kept by it."""
     known: str | None = getattr(request.state, "request_id", None)
     if known is None:
-        known = request.state.request_id = uuid4().hex
+        known = request.state.request_id = new_id()
     return known
 
 

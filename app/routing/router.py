@@ -21,7 +21,6 @@ from app.routing.weights import Policy
 
 logger = logging.getLogger(__name__)
 BYTES_A_TOKEN = 4  # a usual figure, for estimates that decide nothing
-NO_LIMITS = Limits()
 LONG_BYTES = 50_000  # takes some 10 ms to read
 Read = TypeVar("Read")
 
@@ -76,7 +75,7 @@ class Router:
         policy = self.policy
         if policy is None:
             raise ConfigError("the routing policy is missing: give the deployment Ingress a user_config")
-        timed = query.model == AUTO or query.limits != NO_LIMITS  # otherwise nobody looks at latencies
+        timed = query.model == AUTO or query.limits != Limits()  # otherwise nobody looks at latencies
         expected_ms = self.latencies.expected_ms() if timed else {}
         request = DecisionRequest(query, self.unavailable(), latency_ms=expected_ms)
         if query.model != AUTO:
