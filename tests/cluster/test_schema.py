@@ -19,7 +19,7 @@ from tests.cluster.production import Production
 
 pytestmark = pytest.mark.cluster
 
-SECONDS = int(os.environ.get("FUZZ_SECONDS", "45"))
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "30"))
 # What is good by its form may still be refused for what it asks.
 REFUSED = ("no_eligible_model", "context_length_exceeded", "model_not_found")
 NOTHING_ASKED = "no user message with text"
@@ -28,7 +28,7 @@ NOTHING_ASKED = "no user message with text"
 def test_the_router_keeps_to_its_document(production: Production) -> None:
     asked, failures = explore(production.url, production.keys["admin"])
     assert failures == {}, "\n\n".join(failures.values())
-    assert asked > 500
+    assert asked > 200
 
 
 def explore(url: str, key: str) -> tuple[int, dict[str, str]]:
