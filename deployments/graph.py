@@ -13,9 +13,9 @@ from app.models.catalogue import Catalogue
 from app.paths import project_path
 from app.yaml_file import validate
 from deployments.args import LlamaArgs, RouterArgs
+from deployments.replicas import CPU_SHARE, HEALTH_CHECK_PERIOD_S
 
 Args = TypeVar("Args", bound=BaseModel)
-CPU_SHARE = 0.1  # what each deployment books with the scheduler: two cores have to hold them all
 
 
 def router(args: dict[str, Any]) -> Application:
@@ -29,7 +29,8 @@ def router(args: dict[str, Any]) -> Application:
 
     checked = _checked("router", args, RouterArgs)
     catalogue = Catalogue.read(project_path(checked.catalogue))  # once: all replicas have to know the same models
-    small = serve.deployment(ray_actor_options={"num_cpus": CPU_SHARE})
+    cpus = {"num_cpus": CPU_SHARE}
+    small = serve.deployment(ray_actor_options=cpus, health_check_period_s=HEALTH_CHECK_PERIOD_S)
     extractor = small(FeatureExtractor).bind(checked)
     classifier = small(Classifier).bind(checked)
     retriever = small(Retriever).bind(checked)

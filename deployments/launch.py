@@ -25,11 +25,13 @@ from app.errors import ConfigError
 from app.ray_auth import authorization
 from app.settings import environment, read_settings
 from deployments.config import check
-from deployments.environment import EDGE, FAST_INGRESS, NO_TELEMETRY, QUICK_STOP
+from deployments.drain import drain
+from deployments.environment import EDGE, FAST_INGRESS, NO_TELEMETRY, QUICK_RECOVERY, QUICK_STOP, RETRIES
 
 HAPROXY_PORTS = {"RAY_SERVE_HAPROXY_METRICS_PORT": 9101, "RAY_SERVE_HAPROXY_STATS_PORT": 8404}
 REPLICA_PORTS, FIRST_REPLICA_PORT, BLOCKS = 100, 20_000, 120
 LOOK_EVERY_S, LOOK_TIMEOUT_S = 0.5, 5.0
+DRAIN_WITHIN_S = 140.0  # above every graceful_shutdown_timeout_s
 FAILED, RUNNING = "DEPLOY_FAILED", "RUNNING"
 
 
@@ -41,7 +43,8 @@ def main(path: Path) -> int:
     except ConfigError as error:
         print(error.message, file=sys.stderr)
         return 1
-    for name, value in {**FAST_INGRESS, **NO_TELEMETRY, **EDGE, **QUICK_STOP, "HF_HUB_OFFLINE": "1"}.items():
+    ours = {**FAST_INGRESS, **NO_TELEMETRY, **EDGE, **QUICK_STOP, **QUICK_RECOVERY, **RETRIES}
+    for name, value in {**ours, "HF_HUB_OFFLINE": "1"}.items():
         os.environ.setdefault(name, value)
     for name, value in replica_ports(config["http_options"]["port"]).items():
         os.environ.setdefault(name, value)
@@ -51,7 +54,7 @@ def main(path: Path) -> int:
     with tempfile.NamedTemporaryFile("w", prefix="serve_config-", suffix=".yaml") as file:
         yaml.safe_dump(config, file)
         file.flush()
-        return _run(file.name, url, [application["name"] for application in config["applications"]])
+        return _run(file.name, url, config)
 
 
 def _listen(config: dict[str, Any]) -> str:
@@ -74,14 +77,18 @@ def _listen(config: dict[str, Any]) -> str:
 
 
 def replica_ports(port: int) -> dict[str, str]:
-    """Where Ingress replicas listen behind HAProxy, a block of ports of this router's own.
+    """Where Ingress replicas listen behind HAProxy, and who stands in for them: a block of ports of this router's own.
 
-    Ray's range is the same for every cluster, and its sockets share ports: of two routers on one machine, one would get
+    Ray's are the same for every cluster, and its sockets share ports: of two routers on one machine, one would get
     requests of the other.
     """
     first = FIRST_REPLICA_PORT + port % BLOCKS * REPLICA_PORTS
-    name = "RAY_SERVE_DIRECT_INGRESS_{}_HTTP_PORT"
-    return {name.format("MIN"): str(first), name.format("MAX"): str(first + REPLICA_PORTS - 1)}
+    last = first + REPLICA_PORTS - 1
+    return {
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(last - 1),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(last),
+    }
 
 
 def _is_local(host: str) -> bool:
@@ -107,13 +114,13 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _run(file: str, url: str, applications: list[str]) -> int:
+def _run(file: str, url: str, config: dict[str, Any]) -> int:
     command = [str(Path(sys.executable).parent / "serve"), "run", file]
     serve = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_take_interrupts, errors="replace"
     )
-    signal.signal(signal.SIGTERM, lambda *_: serve.send_signal(signal.SIGINT))
-    watch = Watch(serve, url, applications)
+    watch = Watch(serve, url, [application["name"] for application in config["applications"]])
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=watch.stop, args=(config,)).start())
     threading.Thread(target=watch.announce, daemon=True).start()
     try:
         code = _until_the_end(watch, serve)
@@ -146,6 +153,7 @@ class Watch:
         self._waiting = set(applications)
         self._started = time.monotonic()
         self._dashboard: str | None = None
+        self._stopping = False
         self.router_failed = False
 
     def pass_on_output(self) -> None:
@@ -154,6 +162,13 @@ class Watch:
             self._dashboard = self._dashboard or find_dashboard(line)
             sys.stdout.write(line)
             sys.stdout.flush()
+
+    def stop(self, config: dict[str, Any]) -> None:
+        """Ends all answers first; told a second time, at once."""
+        if self._dashboard and not self._stopping:
+            self._stopping = True
+            drain(self._dashboard, config, DRAIN_WITHIN_S)
+        self._serve.send_signal(signal.SIGINT)
 
     def announce(self) -> None:
         while self._waiting and self._serve.poll() is None:

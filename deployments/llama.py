@@ -16,9 +16,11 @@ from app.artifacts.llama import llama_path
 from app.paths import project_path
 from deployments.args import CpuProfile, GpuProfile, LlamaArgs
 from deployments.environment import NO_TELEMETRY
+from deployments.replicas import HEALTH_CHECK_PERIOD_S
 
 EMBEDDED = "embedded"
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # those that vLLM knows
+SHUTDOWN_S = 130.0  # a replica that is replaced ends its answers first
 REPLICA_CPUS = 0.1  # Ray adds the replica's own CPUs to its first bundle; the default of 1 does not fit a small machine
 DEFAULT_MAX_TOKENS = "default_max_tokens"  # ours, among Ray's experimental_configs
 OFFLINE = {"HF_HUB_OFFLINE": "1", **NO_TELEMETRY}
@@ -110,6 +112,8 @@ def _deployment(args: LlamaArgs) -> dict[str, Any]:
     return {
         "max_ongoing_requests": args.max_ongoing_requests,
         "max_queued_requests": args.max_queued_requests,
+        "graceful_shutdown_timeout_s": SHUTDOWN_S,
+        "health_check_period_s": HEALTH_CHECK_PERIOD_S,
         "autoscaling_config": {
             "min_replicas": args.min_replicas,
             "max_replicas": args.max_replicas,

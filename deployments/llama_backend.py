@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from time import monotonic
 from typing import Any, cast
 
 from ray import serve
@@ -18,6 +19,7 @@ from app.errors import ModelBusy, UpstreamUnreachable
 
 logger = logging.getLogger(__name__)
 NOT_DEPLOYED, LOADING, FAILED, UNKNOWN = "not_deployed", "loading", "failed", "unknown"
+ANSWERING = ("RUNNING", "UPDATING")  # a replica answers while it takes a new configuration
 LOOK_AGAIN_S, LOOK_AGAIN_WHEN_READY_S = 1.0, 5.0
 
 
@@ -30,6 +32,7 @@ class LlamaBackend:
         self._reason: str | None = NOT_DEPLOYED
         self._watch: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._looked = monotonic()
         self._in_flight: Counter[str] = Counter()
 
     def start(self) -> None:
@@ -56,6 +59,7 @@ class LlamaBackend:
         response = cast("DeploymentResponseGenerator[bytes]", call)
         self._in_flight[model] += 1
         try:
+            await self._assigned(response)
             async for item in response:
                 yield item
         except BackPressureError as error:
@@ -68,10 +72,27 @@ class LlamaBackend:
             self._in_flight[model] -= 1
             response.cancel()  # type: ignore[no-untyped-call]
 
+    async def _assigned(self, response: DeploymentResponseGenerator[bytes]) -> None:
+        """Until a replica has the call: where the last one died, Serve lets calls wait for the next one, a minute long.
+
+        Raises UpstreamUnreachable once it is known that there is none.
+        """
+        replica = asyncio.ensure_future(response._fetch_future_result_async())
+        try:
+            while not (await asyncio.wait({replica}, timeout=LOOK_AGAIN_S))[0]:
+                if self._reason is not None:
+                    raise UpstreamUnreachable(f"the application {self._application} is {self._reason}")
+                if monotonic() - self._looked > LOOK_AGAIN_S:
+                    self._wake.set()
+            replica.result()
+        finally:
+            replica.cancel()
+
     async def _look(self) -> None:
         """Status comes from the controller; asked in a thread, as the call blocks."""
         while True:
             reason = await asyncio.to_thread(self._state)
+            self._looked = monotonic()
             if reason != self._reason:
                 logger.info("application %s: %s", self._application, reason or "ready")
             self._reason = reason
@@ -86,7 +107,7 @@ class LlamaBackend:
             if status is None or status.status is ApplicationStatus.DELETING:
                 self._handle = None
                 return NOT_DEPLOYED
-            if not any(state == "RUNNING" for one in status.deployments.values() for state in one.replica_states):
+            if not any(state in ANSWERING for one in status.deployments.values() for state in one.replica_states):
                 return FAILED if status.status is ApplicationStatus.DEPLOY_FAILED else LOADING
             self._handle = self._handle or serve.get_app_handle(application)
             return None
