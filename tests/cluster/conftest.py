@@ -10,6 +10,7 @@ import numpy
 import pytest
 
 from app.artifacts.llama import ensure_llama_weights
+from tests.cluster import report
 from tests.cluster.production import Production, running_production
 from tests.fakes.artifact import make_artifact
 from tests.fakes.upstream import FakeUpstream, upstream_in_a_thread
@@ -17,6 +18,12 @@ from tests.servers.process import tail
 from tests.servers.router import Cluster, add_adapter, cluster_config, running_router
 
 SUCCESS = {"llama": 0.4, "medium": 0.7, "strong": 0.9}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if table := report.table():
+        terminalreporter.section("faults")
+        terminalreporter.write_line(table)
 
 
 @pytest.fixture(scope="session")

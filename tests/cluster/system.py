@@ -38,15 +38,21 @@ class System:
     def storage(self) -> list[dict[str, Any]]:
         return [router.services()["storage"] for router in self.routers]
 
-    def wait_for_storage(self, state: str) -> None:
+    def storage_is(self, state: str) -> bool:
         """In every router."""
-        wait_until(lambda: {one["state"] for one in self.storage()} == {state}, IN_TIME_S, f"storage {state}")
+        return {one["state"] for one in self.storage()} == {state}
+
+    def wait_for_storage(self, state: str) -> None:
+        wait_until(lambda: self.storage_is(state), IN_TIME_S, f"storage {state}")
 
     def caches(self) -> list[dict[str, Any]]:
         return [router.services()["cache"]["exact"] for router in self.routers]
 
+    def cache_is(self, state: str) -> bool:
+        return {one["state"] for one in self.caches()} == {state}
+
     def wait_for_cache(self, state: str) -> None:
-        wait_until(lambda: {one["state"] for one in self.caches()} == {state}, IN_TIME_S, f"cache {state}")
+        wait_until(lambda: self.cache_is(state), IN_TIME_S, f"cache {state}")
 
     def metric(self, name: str) -> float:
         """Of both routers together."""

@@ -22,8 +22,8 @@ Open = Callable[..., Awaitable[ChromaHistory]]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_chroma(tmp_path_factory.mktemp("chroma")) as url:
-        yield url
+    with running_chroma(tmp_path_factory.mktemp("chroma")) as server:
+        yield server.url
 
 
 @pytest.fixture(params=["folder", "server"])

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from math import ceil
 from typing import Any
 
 from tests.fakes.upstream import CHAT_ANSWER, Behaviour, FakeUpstream, answer, chat_chunk, sse, stream
@@ -11,16 +12,20 @@ from tests.fakes.upstream import CHAT_ANSWER, Behaviour, FakeUpstream, answer, c
 
 @dataclass
 class Echo:
-    """The `usual` of an upstream. It speaks /v1/chat/completions."""
+    """The `usual` of an upstream. It speaks /v1/chat/completions, and streams in `pieces`, each followed by a pause."""
 
     calls: Iterator[int] = field(default_factory=lambda: count(1))
+    pieces: int = 2
+    pause_s: float = 0.0
 
     def __call__(self, _: str, body: dict[str, Any]) -> Behaviour:
         text = f"{body['messages'][-1]['content']} #{next(self.calls)}"
         if body.get("stream"):
             usage = {"id": "chatcmpl-1", "choices": [], "usage": CHAT_ANSWER["usage"]}
-            chunks = chat_chunk(text[:4]), chat_chunk(text[4:]), chat_chunk(finish_reason="stop"), usage, "[DONE]"
-            return stream(*map(sse, chunks))
+            size = ceil(len(text) / self.pieces)
+            texts = [chat_chunk(text[start : start + size]) for start in range(0, len(text), size)]
+            chunks = *texts, chat_chunk(finish_reason="stop"), usage, "[DONE]"
+            return stream(*map(sse, chunks), pause_s=self.pause_s)
         message = {"role": "assistant", "content": text}
         return answer({**CHAT_ANSWER, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
 

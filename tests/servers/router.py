@@ -49,9 +49,9 @@ class Cluster:
         """What `serve deploy` does."""
         self._dashboard("PUT", json.dumps(config).encode())
 
-    def replica_pids(self, deployment: str) -> list[int]:
+    def replica_pids(self, deployment: str, application: str = "router") -> list[int]:
         """Those that answer; a replica answers while it takes a new user_config."""
-        replicas = self.applications()["router"]["deployments"][deployment]["replicas"]
+        replicas = self.applications()[application]["deployments"][deployment]["replicas"]
         return [replica["pid"] for replica in replicas if replica["state"] in ("RUNNING", "UPDATING")]
 
     def wait_for_llama(self) -> None:
