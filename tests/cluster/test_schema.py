@@ -27,7 +27,8 @@ NOTHING_ASKED = "no user message with text"
 
 def test_the_router_keeps_to_its_document(production: Production) -> None:
     asked, failures = explore(production.url, production.keys["admin"])
-    assert failures == {}, "\n\n".join(failures.values())
+    if failures:
+        pytest.fail("\n\n".join(failures.values()), pytrace=False)
     assert asked > 200
 
 
