@@ -2,15 +2,18 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
 from ray.serve import autoscaling_policy
 from ray.serve._private.common import DeploymentID
+from ray.serve._private.constants import RAY_SERVE_AUTOSCALING_METRIC_RECORD_INTERVAL_FACTOR as LOOK_SHARE
 from ray.serve._private.constants import RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S as REPORT_S
 from ray.serve.config import AutoscalingConfig, AutoscalingContext
+
+LEAST_S = 1e-3
 
 
 class Clock:
@@ -31,7 +34,9 @@ def serves_clock(clock: Clock) -> Iterator[None]:
 
 
 class Autoscaler:
-    """Of one deployment. Callers report every ten seconds, so that a decision rests on a look-back up to that old."""
+    """Of one deployment. As Serve does, it looks at the requests every few seconds, reports every ten,
+    and decides on the mean of the look-back period: what takes milliseconds is seen by chance.
+    """
 
     def __init__(self, name: str, config: AutoscalingConfig) -> None:
         self.config = config
@@ -39,27 +44,23 @@ class Autoscaler:
         self._id = DeploymentID(name, "simulated")
         self._decide = autoscaling_policy._apply_autoscaling_config(config.policy.get_policy())
         self._state: dict[str, Any] = {}
-        self._reported_s, self._next_report_s, self._mean, self._last = 0.0, 0.0, 0.0, 0
-        self._areas: deque[tuple[float, float]] = deque([(0.0, 0.0)])
+        self._look_s = min(LOOK_SHARE * config.look_back_period_s, REPORT_S)
+        self._next_look_s, self._next_report_s = 0.0, 0.0
+        self._seen: deque[tuple[float, int]] = deque()
+        self._reported: list[tuple[float, int]] = []
 
-    def tick(self, now_s: float, area: float, ongoing: int, running: int) -> int:
-        """The new target. `area` is the integral of ongoing (running and queued) requests over the time so far."""
+    def tick(self, now_s: float, ongoing: int, running: int) -> int:
+        """The new target. `ongoing` requests are running or queued, in `running` replicas."""
+        if now_s >= self._next_look_s:
+            self._seen.append((now_s, ongoing))
+            self._next_look_s = now_s + self._look_s
         if now_s >= self._next_report_s:
-            self._report(now_s, area, ongoing)
-        since = now_s - self._reported_s  # Serve holds the last value until the next report
-        window = min(self.config.look_back_period_s, self._reported_s)
-        total = (self._mean * window + self._last * since) / (window + since) if window + since else float(ongoing)
-        wanted, self._state = self._decide(self._context(now_s, total, running))
+            while self._seen[0][0] < now_s - self.config.look_back_period_s:
+                self._seen.popleft()
+            self._reported, self._next_report_s = list(self._seen), now_s + REPORT_S
+        wanted, self._state = self._decide(self._context(now_s, mean(self._reported, now_s), running))
         self.target = min(self.config.max_replicas, max(self.config.min_replicas, math.ceil(wanted)))
         return self.target
-
-    def _report(self, now_s: float, area: float, ongoing: int) -> None:
-        self._areas.append((now_s, area))
-        while len(self._areas) > 2 and self._areas[1][0] <= now_s - self.config.look_back_period_s:
-            self._areas.popleft()
-        since_s, before = self._areas[0]
-        self._mean = (area - before) / (now_s - since_s) if now_s > since_s else float(ongoing)
-        self._reported_s, self._next_report_s, self._last = now_s, now_s + REPORT_S, ongoing
 
     def _context(self, now_s: float, total: float, running: int) -> AutoscalingContext:
         return AutoscalingContext(
@@ -81,3 +82,10 @@ class Autoscaler:
             current_time=now_s,
             config=self.config,
         )
+
+
+def mean(seen: Sequence[tuple[float, int]], now_s: float) -> float:
+    """Over the time, each value until the next one and the last one until now: Serve's merge_and_aggregate_arrays."""
+    ends = [at_s for at_s, _ in seen[1:]] + [max(now_s, seen[-1][0] + LEAST_S)]
+    total = sum(value * (end_s - at_s) for (at_s, value), end_s in zip(seen, ends, strict=True))
+    return total / (ends[-1] - seen[0][0])

@@ -17,7 +17,9 @@ from typing import Any
 import aiohttp
 import psutil
 
-from tests.bench.serve import remember
+from app.memory.history.chroma import ChromaHistory
+from app.memory.history.config import MemoryConfig
+from tests.bench.memory import Queries, fill
 from tests.fakes.echo import Echo
 from tests.fakes.upstream import upstream_in_a_thread
 from tests.servers.process import wait_until
@@ -41,7 +43,7 @@ def main() -> None:
         config = cluster_config(folder, upstream.url)
         config["applications"] = config["applications"][:1]
         config["applications"][0]["args"]["llama_application"] = None
-        asyncio.run(remember(folder / "memory", MEMORIES))
+        asyncio.run(_remember(folder / "memory"))
         upstream.usual = Echo(pieces=PIECES, pause_s=PAUSE_S)
         with running_router(folder, config) as router:
             costs(router)
@@ -80,6 +82,12 @@ def starts(router: Cluster, config: dict[str, Any]) -> None:
         router.deploy(config)
         wait_until(partial(_two, router, name), START_S, f"a second {name}")
         print(f"a second {name} after {time.monotonic() - started:.1f} s", flush=True)
+
+
+async def _remember(folder: Path) -> None:
+    history = await ChromaHistory.open(MemoryConfig(folder=str(folder)), None)
+    await fill(history, Queries(), MEMORIES)
+    await history.close()
 
 
 def _two(router: Cluster, name: str) -> bool:

@@ -74,7 +74,7 @@ class Simulation:
         self._clock.now_s = now_s
         for name, scaler in self._scalers.items():
             station = self.stations[name]
-            self._targets[name] = scaler.tick(now_s, station.area(now_s), station.ongoing, len(station.replicas))
+            self._targets[name] = scaler.tick(now_s, station.ongoing, len(station.replicas))
         for group in self._groups.values():
             group.tick(now_s, {name: self._targets[name] for name in group.stations})
         self._llama.callers = len(self._ingress.replicas)

@@ -61,14 +61,13 @@ class Station:
         self._max_ongoing, self._max_queued = max_ongoing, max_queued
         self._queue: deque[tuple[Taken, Any]] = deque()
         self._random = random.Random(seed).random
-        self._area, self._since_s = 0.0, 0.0
 
     def call(self, now_s: float, taken: Taken, what: Any) -> bool:
         """Calls taken(when, replica, what), now or later. False: the queue is full."""
         replica = self._choice()
         if replica is None and len(self._queue) >= self._max_queued * self.callers:
             return False
-        self._count(now_s, 1)
+        self.ongoing += 1
         if replica is None:
             self._queue.append((taken, what))
         else:
@@ -78,7 +77,7 @@ class Station:
 
     def done(self, now_s: float, replica: Replica) -> None:
         replica.ongoing -= 1
-        self._count(now_s, -1)
+        self.ongoing -= 1
         self._next(now_s)
 
     def waited(self, now_s: float, seconds: float) -> None:
@@ -93,11 +92,6 @@ class Station:
             self.replicas.append(Replica())
             while self._queue and self._choice() is not None:
                 self._next(now_s)
-
-    def area(self, now_s: float) -> float:
-        """The integral of `ongoing` over the time so far."""
-        self._count(now_s, 0)
-        return self._area
 
     def _next(self, now_s: float) -> None:
         if self._queue and (free := self._choice()) is not None:
@@ -115,8 +109,3 @@ class Station:
             return best
         best = min(replicas, key=lambda replica: replica.ongoing)
         return best if best.ongoing < self._max_ongoing else None
-
-    def _count(self, now_s: float, change: int) -> None:
-        self._area += self.ongoing * (now_s - self._since_s)
-        self._since_s = now_s
-        self.ongoing += change

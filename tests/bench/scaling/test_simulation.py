@@ -5,11 +5,12 @@ from math import factorial
 
 import numpy as np
 import pytest
+from ray.serve._private.autoscaling_metrics_merge import merge_and_aggregate_arrays
 from ray.serve.config import AutoscalingConfig
 
-from tests.bench.scaling.__main__ import policy
-from tests.bench.scaling.autoscaler import Autoscaler, Clock, serves_clock
+from tests.bench.scaling.autoscaler import Autoscaler, Clock, mean, serves_clock
 from tests.bench.scaling.costs import Costs
+from tests.bench.scaling.days import policy
 from tests.bench.scaling.settings import EXTRACTOR, INGRESS, laptop
 from tests.bench.scaling.simulation import Simulation
 from tests.bench.scaling.stations import Loop, Replica, Station
@@ -47,12 +48,12 @@ def test_serves_policy_scales_after_its_delays() -> None:
     config = AutoscalingConfig(
         min_replicas=2, max_replicas=9, target_ongoing_requests=4, upscale_delay_s=30, downscale_delay_s=300
     )
-    clock, scaler, area, running, changes = Clock(), Autoscaler("Ingress", config), 0.0, 2, []
+    clock, scaler, running, changes = Clock(), Autoscaler("Ingress", config), 2, []
     with serves_clock(clock):
         for second in range(1, 1200):
             ongoing = 24 if second < 400 else 1
-            area, clock.now_s = area + ongoing, float(second)
-            if (target := scaler.tick(second, area, ongoing, running)) != running:
+            clock.now_s = float(second)
+            if (target := scaler.tick(second, ongoing, running)) != running:
                 changes.append((second, target))
                 running = target
     (up_s, up), *downs = changes
@@ -60,6 +61,14 @@ def test_serves_policy_scales_after_its_delays() -> None:
     assert 30 <= up_s <= 45
     assert downs[-1][1] == 2
     assert all(700 <= second <= 800 for second, _ in downs)  # a report late, and the look-back
+
+
+def test_means_are_those_that_serve_computes() -> None:
+    seen = [(0.0, 3), (6.0, 1), (12.0, 0), (18.0, 7)]
+    at_s, values = (np.array(column, np.float64) for column in zip(*seen, strict=True))
+    for now_s in (18.0, 18.5, 27.0):
+        serves = merge_and_aggregate_arrays(at_s, values, np.array([0, len(seen)]), now_s)
+        assert mean(seen, now_s) == pytest.approx(serves)
 
 
 def test_a_day_is_the_same_again_from_its_seed() -> None:
