@@ -29,7 +29,6 @@ class Askers:
 
     greeted: list[tuple[int, str | None]] = field(default_factory=list)
     named: list[httpx.Response] = field(default_factory=list)
-    slowest_s: float = 0.0
 
     @property
     def now(self) -> str | None:
@@ -48,9 +47,7 @@ def asking(cluster: Cluster) -> Iterator[Askers]:
     def run() -> None:
         with httpx.Client(base_url=cluster.url, timeout=180) as http:
             while not stop.wait(PAUSE_S):
-                began = time.monotonic()
                 greeting = ask(http, "hello", "auto")
-                askers.slowest_s = max(askers.slowest_s, time.monotonic() - began)
                 askers.greeted.append((greeting.status_code, greeting.headers.get("x-llm-router-model")))
                 if askers.now != "llama":
                     askers.named.append(ask(http, "hello", "llama"))
@@ -66,8 +63,8 @@ def asking(cluster: Cluster) -> Iterator[Askers]:
 
 def check(askers: Askers) -> None:
     """A greeting is always answered; who names Llama hears within the time limit that it is not there."""
-    print(f"slowest greeting {askers.slowest_s:.1f} s")
     assert {status for status, _ in askers.greeted} == {200}
+    assert len([model for _, model in askers.greeted if model != "llama"]) > 10  # nobody waits for Llama to come back
     for response in askers.named:
         assert response.status_code in (200, 502, 503), response.text
         if response.status_code != 200:

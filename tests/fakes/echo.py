@@ -2,24 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from math import ceil
 from typing import Any
 
 from tests.fakes.upstream import CHAT_ANSWER, Behaviour, FakeUpstream, answer, chat_chunk, sse, stream
 
+CALLS = count(1)  # of all echoes of a process: a cached answer of one is none of another
+
 
 @dataclass
 class Echo:
     """The `usual` of an upstream. It speaks /v1/chat/completions, and streams in `pieces`, each followed by a pause."""
 
-    calls: Iterator[int] = field(default_factory=lambda: count(1))
     pieces: int = 2
     pause_s: float = 0.0
 
     def __call__(self, _: str, body: dict[str, Any]) -> Behaviour:
-        text = f"{body['messages'][-1]['content']} #{next(self.calls)}"
+        text = f"{body['messages'][-1]['content']} #{next(CALLS)}"
         if body.get("stream"):
             usage = {"id": "chatcmpl-1", "choices": [], "usage": CHAT_ANSWER["usage"]}
             size = ceil(len(text) / self.pieces)

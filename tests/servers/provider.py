@@ -9,14 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 import httpx
 import orjson
 from aiohttp import web
 
-from tests.fakes.echo import Echo
 from tests.fakes.faults import Faults
 from tests.servers.process import check_alive, free_port, running, wait_until
 
@@ -66,8 +64,7 @@ class Endpoints:
     """All that one process serves."""
 
     def __init__(self) -> None:
-        self._calls = count(1)  # of all, so that no two answers are alike
-        self._faults: defaultdict[str, Faults] = defaultdict(lambda: Faults(echo=Echo(self._calls)))
+        self._faults: defaultdict[str, Faults] = defaultdict(Faults)
         self._under_way: defaultdict[str, int] = defaultdict(int)
 
     def routes(self) -> list[web.RouteDef]:

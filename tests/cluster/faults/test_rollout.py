@@ -17,13 +17,13 @@ from tests.fakes.echo import split
 pytestmark = pytest.mark.cluster
 
 LONG_STREAMS = 5
-PIECES, PAUSE_S = (5, 2.0) if not SECONDS else (25, 2.0)  # longer than Serve waits when nobody tells it to
+PIECES = 25 if SECONDS else 5  # with 25, longer than Serve waits when nobody tells it to
 
 
 @contextmanager
-def long_streams(faulty: Faulty) -> Iterator[list[Future[str]]]:
-    """Each takes PIECES * PAUSE_S seconds at least, and has begun."""
-    faulty.second.answer(pieces=PIECES, pause_s=PAUSE_S)
+def long_streams(faulty: Faulty, pause_s: float) -> Iterator[list[Future[str]]]:
+    """Each takes PIECES * pause_s seconds at least, and has begun."""
+    faulty.second.answer(pieces=PIECES, pause_s=pause_s)
     with ThreadPoolExecutor(LONG_STREAMS) as pool:
         began = [pool.submit(_stream, faulty.router.url, number) for number in range(LONG_STREAMS)]
         time_until(lambda: faulty.second.under_way() == LONG_STREAMS, "the streams")
@@ -57,7 +57,7 @@ def test_new_replicas_of_every_deployment_cost_no_answer_and_no_stream(faulty: F
     config = copy.deepcopy(faulty.router.config)
     config["applications"][0]["args"]["max_body_mb"] += 1
     before = faulty.router.replica_pids("Ingress")
-    with long_streams(faulty) as streams, load([faulty.router.url], model="auto") as loaded:
+    with long_streams(faulty, 2.0) as streams, load([faulty.router.url], model="auto") as loaded:
         loaded.wait_for(10, "before")
         began = time.monotonic()
         faulty.router.deploy(config)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.cluster
 def test_streams_end_and_everything_is_stored_when_the_router_stops(faulty: Faulty) -> None:
     with load([faulty.router.url], model="auto") as loaded:
         loaded.wait_for(50, "before")
-    with long_streams(faulty) as streams:
+    with long_streams(faulty, 1.0) as streams:
         faulty.router.process.send_signal(signal.SIGTERM)
     texts = [stream.result() for stream in streams]
     faulty.router.process.wait(STOP_S)
