@@ -1,6 +1,8 @@
 # make serve     installs, makes the model files, starts the router on this machine (Linux, Python 3.11, no root)
 # make install   .venv, every version pinned         make models   the model files, in a cache outside the tree
 # make test      every test, with coverage           make check    format, lint, types
+# make faults    what goes wrong around a router under load, each for 20 s, and the table of what was lost
+# make bench     this router beside LiteLLM and Portkey (needs nginx, wrk, Node.js)
 # make fuzz      10,000 hostile requests, and 5 minutes of whatever the OpenAPI document allows
 # make benchmark-routing DATA=folder   what the decision engine saves on outcome files (see tests/bench/README.md)
 # make clean     removes .venv and tool caches; the model files stay
@@ -15,7 +17,7 @@ TORCH_CPU := torch==2.13.0+cpu
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 HARDWARE := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 
-.PHONY: serve install models test fuzz check benchmark-routing clean install-cpu install-gpu
+.PHONY: serve install models test fuzz faults check bench benchmark-routing clean install-cpu install-gpu
 .DEFAULT_GOAL := serve
 
 serve: models
@@ -29,6 +31,9 @@ models: install
 test: models
 	$(BIN)/python -m pytest --cov=app --cov=deployments --cov=train --cov-report=term:skip-covered
 
+faults: models
+	FAULT_SECONDS=20 $(BIN)/python -m pytest tests/cluster/faults tests/cluster/test_faults.py tests/cluster/test_llama_faults.py
+
 fuzz: models
 	FUZZ_BODIES=10000 FUZZ_SECONDS=300 $(BIN)/python -m pytest -s tests/cluster/test_hostile.py tests/cluster/test_schema.py
 
@@ -36,6 +41,9 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench: models
+	RAY_ADDRESS=local $(BIN)/python -m tests.bench.gateways
 
 benchmark-routing: models
 	@test -d "$(DATA)" || { echo "error: make benchmark-routing DATA=folder: the folder with the outcome files, see tests/bench/README.md"; exit 1; }
