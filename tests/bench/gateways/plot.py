@@ -41,4 +41,4 @@ def _bars(axes: Any, loads: Sequence[Measured], figure: str, title: str) -> None
     axes.bar([one.gateway for one in loads], values)
     for place, value in enumerate(values):
         axes.text(place, value, f"{value:.2f}", ha="center", va="bottom")
-    axes.set(title=title, yscale="log")
+    axes.set(title=title)

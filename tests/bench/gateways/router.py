@@ -1,14 +1,19 @@
 """This router as it is shipped, storage, caches and metrics on, with models behind the common upstream."""
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from app.artifacts.cache import cache_root
 from app.memory.history.chroma import ChromaHistory
 from app.memory.history.config import MemoryConfig
+from app.paths import project_path
 from tests.bench.gateways.upstream import MODEL, Upstream
 from tests.bench.memory import Queries, fill
 from tests.servers.process import wait_until
@@ -33,7 +38,8 @@ def running_gateway(upstream: Upstream, memories: int) -> Iterator[Cluster]:
     """Without Llama, which the other gateways have not either; with so many memories of outcomes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        asyncio.run(_remember(folder / "memory", memories))
+        if memories:
+            _remember(folder / "memory", memories)
         with running_router(folder, _config(folder, upstream)) as cluster:
             yield cluster
 
@@ -57,11 +63,33 @@ def _config(folder: Path, upstream: Upstream) -> dict[str, Any]:
         for id_, url in urls.items()
     ]
     write_catalogue(folder, config, [{**COMMON, **model} for model in models])
+    config["applications"][0]["args"]["rules"] = str(_rules(folder))
     return config
 
 
-async def _remember(folder: Path, count: int) -> None:
-    if count:
-        history = await ChromaHistory.open(MemoryConfig(folder=str(folder), max_memories=10 * count), None)
-        await fill(history, Queries(), count)
-        await history.close()
+def _rules(folder: Path) -> Path:
+    """The shipped ones, but for small talk any small model will do: there is no local one here."""
+    rules = yaml.safe_load(project_path("configs/rules.yaml").read_text())
+    for rule in rules["rules"]:
+        rule["prefer"].pop("provider", None)
+    path = folder / "rules.yaml"
+    path.write_text(yaml.safe_dump(rules, allow_unicode=True))
+    return path
+
+
+def _remember(folder: Path, count: int) -> None:
+    """They take minutes to make: made once, outside the tree."""
+    made = cache_root() / "gateways" / f"memories-{count}"
+    if not made.exists():
+        half = made.with_suffix(".part")
+        shutil.rmtree(half, ignore_errors=True)
+        half.mkdir(parents=True)
+        asyncio.run(_fill(half, count))
+        half.rename(made)
+    shutil.copytree(made, folder)
+
+
+async def _fill(folder: Path, count: int) -> None:
+    history = await ChromaHistory.open(MemoryConfig(folder=str(folder), max_memories=10 * count), None)
+    await fill(history, Queries(), count)
+    await history.close()
