@@ -9,7 +9,7 @@ from app.storage.spool import Record, Spool
 from app.storage.writer import RecorderStatus, RecordStore, Writer
 
 OUTCOME_WAIT_S = 0.02  # nobody waits for an outcome: it may go with the next decision
-REST_A_WAITER_S, REST_MAX_S = 0.002, 0.01  # between commits under load: fewer and larger ones cost less
+REST_A_WAITER_S, REST_MAX_S = 0.0005, 0.01  # between commits under load: fewer and larger ones cost less
 
 
 @dataclass(slots=True)

@@ -39,7 +39,7 @@ from app.storage.statistics import read_statistics
 from app.storage.tables import table
 from app.storage.url import parse_url
 from tests.app.storage.samples import NOW, decision, feedback, outcome, until
-from tests.servers.postgres import Postgres, running_postgres
+from tests.servers.postgres import PASSWORD, Postgres, running_postgres
 
 pytestmark = pytest.mark.integration
 
@@ -464,7 +464,7 @@ async def test_a_locked_sqlite_file_is_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (("secret", "other"), "password authentication failed"),
+        ((PASSWORD, "other-word"), "password authentication failed"),
         (("postgres:", "nobody:"), "password authentication failed"),
         (("/postgres", "/missing"), 'database "missing" does not exist'),
     ],
@@ -473,8 +473,8 @@ def test_a_wrong_url_is_a_configuration_error(postgres: Postgres, wrong: tuple[s
     scheme, rest = postgres.url("postgres").split("//")
     with pytest.raises(ConfigError, match=f"{words}.* check DATABASE_URL") as raised:
         migrate(parse_url(f"{scheme}//{rest.replace(*wrong)}"))
-    assert "secret" not in str(raised.value)
-    assert "other" not in str(raised.value)
+    assert PASSWORD not in str(raised.value)
+    assert "other-word" not in str(raised.value)
 
 
 async def test_ended_requests_come_in_pages_with_what_a_memory_needs(
