@@ -5,6 +5,7 @@ a day takes one to two minutes. What is in FOLDER is not simulated again. The se
 """
 
 import argparse
+import json
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,6 +31,9 @@ def main() -> None:
             _file(args.results, *one).write_text(found.model_dump_json() + "\n")
     results = [Result.model_validate_json(_file(args.results, *one).read_text()) for one in wanted]
     print(table(results))
+    if args.json:
+        figures = [one.model_dump(exclude={"lines", "requests_per_s"}) for one in results]
+        args.json.write_text(json.dumps(figures, indent=1) + "\n")
     if args.plot:
         plot([one for one in results if one.day == args.days[0]], args.plot)
 
@@ -44,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--days", nargs="+", type=int, default=[0, 1, 2], help="a seed each")
     parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="the figures, without what the plot is drawn from")
     parser.add_argument("--plot", type=Path, help="of the first of the days")
     return parser
 

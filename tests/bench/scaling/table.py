@@ -1,9 +1,15 @@
-"""The figures as a table in Markdown, a scenario after the other."""
+"""The figures as tables in Markdown: a line a scenario and day, then a section each with a line a deployment."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from tests.bench.scaling.figures import Result
+from tests.bench.scaling.settings import EXTRACTOR, INGRESS, LLAMA
 
+SUMMARY = (
+    "| day | scenario | requests, at most /s | pod-hours: router, llama | shed (429) | Ingress queue p99 ms "
+    "| decisions p50, p99 ms | without embedding | Llama queue p99 s | sent elsewhere |\n"
+    "|---|---|---|---|---|---|---|---|---|---|"
+)
 HEAD = (
     "| deployment | replicas: min, mean, max | queue: p50, p99 ms | lost | replica-hours | cores booked |\n"
     "|---|---|---|---|---|---|"
@@ -11,8 +17,19 @@ HEAD = (
 HOURS_A_DAY = 24
 
 
-def table(results: Iterable[Result]) -> str:
-    return "\n\n".join(_section(result) for result in results)
+def table(results: Sequence[Result]) -> str:
+    return "\n\n".join(["\n".join([SUMMARY, *map(_line, results)]), *map(_section, results)])
+
+
+def _line(result: Result) -> str:
+    ingress, extractor, llama = (result.deployments[name] for name in (INGRESS, EXTRACTOR, LLAMA))
+    pods = ", ".join(f"{hours:.0f}" for hours in result.pod_hours.values())
+    return (
+        f"| {result.day} | {result.scenario} | {result.requests:,}, {max(result.requests_per_s):.0f} | {pods} "
+        f"| {_share(ingress.lost)} | {ingress.p99_ms:,.0f} "
+        f"| {result.decision_p50_ms:.0f}, {result.decision_p99_ms:.0f} "
+        f"| {_share(extractor.lost)} | {llama.p99_ms / 1000:.1f} | {_share(llama.lost)} |"
+    )
 
 
 def _section(result: Result) -> str:
@@ -21,13 +38,7 @@ def _section(result: Result) -> str:
         f"| {_share(one.lost)} | {one.replica_hours:.0f} | {one.core_hours / HOURS_A_DAY:.1f} |"
         for name, one in result.deployments.items()
     ]
-    pods = ", ".join(f"{hours:.0f} {group}" for group, hours in result.pod_hours.items())
-    head = (
-        f"**{result.scenario}, day {result.day}**: {result.requests:,} requests, at most "
-        f"{max(result.requests_per_s):.0f}/s; pod-hours: {pods}; decisions p50 {result.decision_p50_ms:.0f} ms, p99 "
-        f"{result.decision_p99_ms:.0f} ms\n"
-    )
-    return "\n".join([head, HEAD, *rows])
+    return "\n".join([f"**Day {result.day}, {result.scenario}**\n", HEAD, *rows])
 
 
 def _share(share: float) -> str:
