@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.bench.scaling.days import simulated
 from tests.bench.scaling.figures import Result
 from tests.bench.scaling.plot import plot
-from tests.bench.scaling.scenarios import SCENARIOS
+from tests.bench.scaling.scenarios import SCENARIOS, compared
 from tests.bench.scaling.table import table
 
 PLAIN = str.maketrans({" ": "-", ",": "", "'": ""})
@@ -22,7 +22,7 @@ PLAIN = str.maketrans({" ": "-", ",": "", "'": ""})
 def main() -> None:
     args = _parser().parse_args()
     args.results.mkdir(parents=True, exist_ok=True)
-    wanted = [(name, number) for number in args.days for name in args.scenarios]
+    wanted = [(name, number) for number in args.days for name in args.scenarios or compared(number)]
     missing = [one for one in wanted if not _file(args.results, *one).is_file()]
     with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
         for one, found in zip(
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.scaling", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--results", type=Path, required=True, help="folder for what was simulated, as JSON")
     parser.add_argument("--days", nargs="+", type=int, default=[0, 1, 2], help="a seed each")
-    parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
+    parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), help="other than the usual ones")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", type=Path, help="the figures, without what the plot is drawn from")
     parser.add_argument("--plot", type=Path, help="of the first of the days")

@@ -57,6 +57,13 @@ SCENARIOS = {
     "production, four Llamas": Scenario(four_llamas),
 }
 
+ON_OTHER_DAYS = ("laptop's targets", "production", "aggressive")
+
+
+def compared(number: int) -> tuple[str, ...]:
+    """The scenarios of a day: all on the one that the settings were chosen on."""
+    return tuple(SCENARIOS) if number == CHOSEN_ON else ON_OTHER_DAYS
+
 
 def day(number: int) -> Day:
     return Day() if number == CHOSEN_ON else Day.drawn(np.random.default_rng(number))
