@@ -74,7 +74,7 @@ def test_prometheus_sees_the_router_and_says_when_it_does_not(
         assert alert["labels"]["severity"] == "critical"
         assert alert["annotations"]["runbook"] == "README.md#router-down"
 
-        prometheus.key.write_text(production.keys["admin"])
+        prometheus.key.write_text(production.keys["admin"] + "\n")  # as `app.keys create` prints it
         wait_until(lambda: not router_down(), IN_TIME_S, "the end of the alert")
 
         def all_there() -> bool:
