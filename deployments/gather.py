@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 from app.errors import StageBusy
@@ -14,8 +15,9 @@ Result = TypeVar("Result")
 class Gather(Generic[Item, Result]):
     """Sends at once when nothing is in flight, and otherwise gathers what arrives meanwhile into the next call.
 
-    `call` takes at most `max_batch` items and answers in their order. A call may take `call_timeout_s`; then its items
-    fail with TimeoutError and the next batch goes out. Beyond `max_waiting` items it raises StageBusy.
+    `call` takes at most `max_batch` items, and of `work` at most `max_work`, but always one item; it answers in their
+    order. A call may take `call_timeout_s`; then its items fail with TimeoutError and the next batch goes out. Beyond
+    `max_waiting` items it raises StageBusy.
     """
 
     def __init__(
@@ -23,11 +25,15 @@ class Gather(Generic[Item, Result]):
         call: Callable[[list[Item]], Awaitable[list[Result]]],
         *,
         max_batch: int,
+        work: Callable[[Item], int],
+        max_work: int,
         max_waiting: int,
         call_timeout_s: float,
     ) -> None:
         self._call = call
         self._max_batch = max_batch
+        self._work = work
+        self._max_work = max_work
         self._max_waiting = max_waiting
         self._call_timeout_s = call_timeout_s
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
@@ -46,11 +52,17 @@ class Gather(Generic[Item, Result]):
     async def _send(self) -> None:
         try:
             while self._waiting:
-                batch = self._waiting[: self._max_batch]
-                del self._waiting[: self._max_batch]
+                count = self._fitting()
+                batch = self._waiting[:count]
+                del self._waiting[:count]
                 await self._send_batch([(item, future) for item, future in batch if not future.done()])
         finally:
             self._sender = None
+
+    def _fitting(self) -> int:
+        """How many of those that wait one call may carry."""
+        totals = accumulate(self._work(item) for item, _ in self._waiting[: self._max_batch])
+        return max(1, sum(total <= self._max_work for total in totals))
 
     async def _send_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         if not batch:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextvars
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -22,9 +24,14 @@ class Calls:
         return [item * 10 for item in items]
 
 
+def gathering(call: Callable[[list[int]], Awaitable[list[int]]], **changes: Any) -> Gather[int, int]:
+    usual: dict[str, Any] = {"max_batch": 8, "work": int, "max_work": 100, "max_waiting": 100, "call_timeout_s": 1}
+    return Gather(call, **usual | changes)
+
+
 async def test_one_goes_at_once_and_what_comes_meanwhile_goes_together() -> None:
     calls = Calls(pause_s=0.02)
-    gather = Gather(calls, max_batch=3, max_waiting=100, call_timeout_s=1)
+    gather = gathering(calls, max_batch=3)
     first = asyncio.create_task(gather(1))
     await asyncio.sleep(0.005)
     others = [asyncio.create_task(gather(i)) for i in range(2, 7)]
@@ -32,9 +39,18 @@ async def test_one_goes_at_once_and_what_comes_meanwhile_goes_together() -> None
     assert calls.batches == [[1], [2, 3, 4], [5, 6]]
 
 
+async def test_no_batch_is_more_work_than_it_may_be_but_for_one_item_alone() -> None:
+    calls = Calls(pause_s=0.02)
+    gather = gathering(calls, max_work=10)
+    first = asyncio.create_task(gather(1))
+    await asyncio.sleep(0.005)
+    await asyncio.gather(first, *(gather(item) for item in (4, 6, 5, 12, 3)))
+    assert calls.batches == [[1], [4, 6], [5], [12], [3]]
+
+
 async def test_an_error_reaches_every_item_of_its_batch_and_the_next_batch_goes_out() -> None:
     calls = Calls(fails=True)
-    gather = Gather(calls, max_batch=8, max_waiting=100, call_timeout_s=1)
+    gather = gathering(calls)
     results = await asyncio.gather(gather(1), gather(2), return_exceptions=True)
     assert [str(result) for result in results] == ["broken", "broken"]
     calls.fails = False
@@ -43,7 +59,7 @@ async def test_an_error_reaches_every_item_of_its_batch_and_the_next_batch_goes_
 
 async def test_a_call_that_hangs_does_not_hold_up_the_next() -> None:
     calls = Calls(pause_s=60)
-    gather = Gather(calls, max_batch=8, max_waiting=100, call_timeout_s=0.02)
+    gather = gathering(calls, call_timeout_s=0.02)
     with pytest.raises(TimeoutError):
         await gather(1)
     calls.pause_s = 0
@@ -52,7 +68,7 @@ async def test_a_call_that_hangs_does_not_hold_up_the_next() -> None:
 
 async def test_who_has_left_is_not_sent() -> None:
     calls = Calls(pause_s=0.02)
-    gather = Gather(calls, max_batch=8, max_waiting=100, call_timeout_s=1)
+    gather = gathering(calls)
     first = asyncio.create_task(gather(1))
     await asyncio.sleep(0.005)
     leaver, stayer = asyncio.create_task(gather(2)), asyncio.create_task(gather(3))
@@ -67,7 +83,7 @@ async def test_an_answer_of_the_wrong_length_is_an_error() -> None:
         return items[1:]
 
     with pytest.raises(ValueError, match="shorter"):
-        await Gather(short, max_batch=8, max_waiting=100, call_timeout_s=1)(1)
+        await gathering(short)(1)
 
 
 async def test_a_call_that_is_cancelled_fails_its_items_and_the_next_batch_goes_out() -> None:
@@ -80,7 +96,7 @@ async def test_a_call_that_is_cancelled_fails_its_items_and_the_next_batch_goes_
             raise asyncio.CancelledError
         return items
 
-    gather = Gather(call, max_batch=8, max_waiting=100, call_timeout_s=1)
+    gather = gathering(call)
     with pytest.raises(RuntimeError, match="cancelled"):
         await gather(1)
     assert await gather(2) == 2
@@ -95,13 +111,13 @@ async def test_a_batch_does_not_run_in_the_context_of_one_request() -> None:
         return items
 
     request.set("first")
-    await Gather(call, max_batch=8, max_waiting=100, call_timeout_s=1)(1)
+    await gathering(call)(1)
     assert seen == ["nobody's"]
 
 
 async def test_a_full_queue_turns_away_at_once() -> None:
     calls = Calls(pause_s=0.02)
-    gather = Gather(calls, max_batch=8, max_waiting=2, call_timeout_s=1)
+    gather = gathering(calls, max_waiting=2)
     first = asyncio.create_task(gather(1))
     await asyncio.sleep(0.005)
     waiting = [asyncio.create_task(gather(2)), asyncio.create_task(gather(3))]
