@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from tests.bench.gateways import measure
 from tests.bench.gateways.peers import Gateway, running_litellm, running_portkey
 from tests.bench.gateways.plot import plot
 from tests.bench.gateways.report import ROUTER, TWO, markdown
-from tests.bench.gateways.router import BURST, PACED, WHOLE, ingress_replicas, running_gateway
+from tests.bench.gateways.router import BURST, PACED, WHOLE, running_gateway
 from tests.bench.gateways.upstream import Upstream, running_upstream
 from tests.servers.router import Cluster
 
@@ -72,22 +72,17 @@ def main() -> None:
                 with start(Path(name), upstream) as gateway:
                     run.gateway(gateway)
                     run.memory_mb[gateway.name] = measure.memory(gateway)
-        if {"router", "replicas"} & set(options.only):
-            with running_gateway(upstream, options.memories) as cluster:
-                _router(run, cluster, options.only)
-    write(run, options.folder)
-
-
-def _router(run: Run, cluster: Cluster, only: Sequence[str]) -> None:
-    if "router" in only:
-        with _named(cluster, ROUTER) as gateway:
-            run.gateway(gateway)
-            run.router(gateway)
-            run.memory_mb[ROUTER] = measure.memory(gateway)
-    if "replicas" in only:
-        ingress_replicas(cluster, 2)
-        with _named(cluster, TWO) as gateway:
-            run.replicas(gateway)
+            write(run, options.folder)
+        if "router" in options.only:
+            with running_gateway(upstream, options.memories) as cluster, _named(cluster, ROUTER) as gateway:
+                run.gateway(gateway)
+                run.router(gateway)
+                run.memory_mb[ROUTER] = measure.memory(gateway)
+            write(run, options.folder)
+        if "replicas" in options.only:
+            with running_gateway(upstream, options.memories, 2) as cluster, _named(cluster, TWO) as gateway:
+                run.replicas(gateway)
+            write(run, options.folder)
 
 
 @contextmanager
@@ -96,6 +91,7 @@ def _named(cluster: Cluster, name: str) -> Iterator[Gateway]:
 
 
 def write(run: Run, folder: Path) -> None:
+    """After each piece, so that what fails later loses nothing."""
     result: dict[str, Any] = {
         "machine": f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {psutil.virtual_memory().total >> 30} GiB, "
         f"{platform.machine()}; load, gateway and upstream share them; {run.seconds} s a load; load average at the "
@@ -107,7 +103,6 @@ def write(run: Run, folder: Path) -> None:
     (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
     (folder / "result.md").write_text(markdown(result))
     plot(run.loads, folder / "result.png")
-    print(markdown(result))
 
 
 if __name__ == "__main__":

@@ -34,27 +34,21 @@ COMMON = {
 
 
 @contextmanager
-def running_gateway(upstream: Upstream, memories: int) -> Iterator[Cluster]:
-    """Without Llama, which the other gateways have not either; with so many memories of outcomes."""
+def running_gateway(upstream: Upstream, memories: int, ingress: int = 1) -> Iterator[Cluster]:
+    """Without Llama, which the other gateways have not either; with so many memories, and replicas of Ingress."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if memories:
             _remember(folder / "memory", memories)
-        with running_router(folder, _config(folder, upstream)) as cluster:
+        with running_router(folder, _config(folder, upstream, ingress)) as cluster:
+            wait_until(lambda: len(cluster.replica_pids("Ingress")) == ingress, REPLICAS_UP_S, "the Ingress replicas")
             yield cluster
 
 
-def ingress_replicas(cluster: Cluster, count: int) -> None:
-    """Deploys so many and waits for them."""
-    deployments = cluster.config["applications"][0]["deployments"]
-    ingress = next(one for one in deployments if one["name"] == "Ingress")
-    ingress["autoscaling_config"] |= {"min_replicas": count, "max_replicas": count}
-    cluster.deploy(cluster.config)
-    wait_until(lambda: len(cluster.replica_pids("Ingress")) == count, REPLICAS_UP_S, f"{count} replicas of Ingress")
-
-
-def _config(folder: Path, upstream: Upstream) -> dict[str, Any]:
+def _config(folder: Path, upstream: Upstream, ingress: int) -> dict[str, Any]:
     config = cluster_config(folder, upstream.whole)
+    deployed = next(one for one in config["applications"][0]["deployments"] if one["name"] == "Ingress")
+    deployed["autoscaling_config"] |= {"min_replicas": ingress, "max_replicas": ingress}
     config["applications"] = config["applications"][:1]
     config["applications"][0]["args"]["llama_application"] = None
     urls = {WHOLE: upstream.whole, BURST: upstream.burst, PACED: upstream.paced, SECOND: upstream.whole}
