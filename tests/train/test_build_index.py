@@ -102,7 +102,7 @@ def test_the_database_is_remembered_with_its_ratings_and_failures(
     assert f"2 memories in {folder}" in told.out
     assert "1 skipped: stored without text" in told.err
     assert "1 skipped: answered by a cache" in told.err
-    assert recalled(folder, LEAF, "acme")[1].success == {"small": 0.75}
+    assert recalled(folder, LEAF, "acme")[1].success == pytest.approx({"small": 0.75})
     unrated = recalled(folder, PRIME, "acme")[1]
     assert (unrated.success, unrated.output_tokens) == ({"strong": 0.0}, {"small": 10})
 
