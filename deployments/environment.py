@@ -6,7 +6,7 @@ EDGE = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "deployments.request_ids.ed
 QUICK_STOP = {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2"}  # Ray waits 30 s at each stop, requests or none
 # A request whose replica died before it answered goes to another one; Ray's own choice is to fail it. HAProxy can send
 # again only what it has whole, so it waits for the body first, for which Ray has no variable: the second line of this
-# one. Bodies of more than 16 kB do not fit its buffer, and fail.
+# one. A body of more than 16 kB does not fit its buffer: that request fails with its replica.
 # With Ray's limits the first requests would use up their retries on the dead replica.
 RETRIES = {
     "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response\n    option http-buffer-request",

@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,18 @@ async def test_the_log_goes_back_into_the_file_and_waits_for_nobody_who_reads(
     with sqlite3.connect(file) as reader:
         assert reader.execute("SELECT count(*) FROM decision").fetchone() == (written,)
     reader.close()
+
+
+async def test_another_writer_holds_up_a_commit_and_nobody_else(tmp_path: Path) -> None:
+    file = tmp_path / "router.db"
+    database = open_database(f"sqlite:///{file}")
+    await write(database, 0, 1)
+    with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        commit = asyncio.create_task(write(database, 1, 1))
+        done, _ = await asyncio.wait({commit}, timeout=0.1)
+        assert not done
+        writer.execute("ROLLBACK")
+        await commit
+        assert writer.execute("SELECT count(*) FROM decision").fetchone() == (2,)
+    await database.close()
