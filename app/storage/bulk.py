@@ -6,7 +6,6 @@ every statement.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -88,22 +87,25 @@ class SqliteBulk:
 
     def _add_at_once(self, rows: Rows) -> bool:
         """False when it did not work, for whatever reason: then a thread has to wait for it, or finds out why."""
-        if self._quick is None:
-            self._quick = self._engine.raw_connection()
-            self._quick.cursor().execute("PRAGMA busy_timeout=0")
-        cursor = self._quick.cursor()
         try:
+            cursor = self._quick_connection().cursor()
             cursor.execute("BEGIN IMMEDIATE")
             for name in TABLES:
                 if rows[name]:
                     cursor.executemany(self._inserts[name], [self._values(name, row) for row in rows[name]])
             cursor.execute("COMMIT")
-        except sqlite3.Error:
-            self._quick.rollback()
-            return False
-        finally:
             cursor.close()
+        except Exception:  # a row may be no row at all, and a transaction left open would lock out every writer
+            if self._quick is not None:
+                self._quick.rollback()
+            return False
         return True
+
+    def _quick_connection(self) -> PoolProxiedConnection:
+        if self._quick is None:
+            self._quick = self._engine.raw_connection()
+            self._quick.cursor().execute("PRAGMA busy_timeout=0")
+        return self._quick
 
     def _add(self, rows: Rows) -> None:
         with self._engine.begin() as connection:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from app.errors import StorageUnavailable
 from app.storage import bulk
 from app.storage.database import Database, open_database
 from app.storage.repository import Repository
+from app.storage.rows import rows_of
 from tests.app.storage.samples import decision
 
 
@@ -54,4 +56,26 @@ async def test_another_writer_holds_up_a_commit_and_nobody_else(tmp_path: Path) 
         writer.execute("ROLLBACK")
         await commit
         assert writer.execute("SELECT count(*) FROM decision").fetchone() == (2,)
+    await database.close()
+
+
+async def test_a_row_that_is_none_locks_out_no_other_writer(tmp_path: Path) -> None:
+    file = tmp_path / "router.db"
+    database = open_database(f"sqlite:///{file}")
+    with pytest.raises(TypeError):
+        await database.add(rows_of([decision("r0", features={"tokens": object()})], []))
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("ROLLBACK")
+    await database.close()
+
+
+async def test_a_file_that_cannot_be_opened_is_no_fault_of_the_rows(tmp_path: Path) -> None:
+    file = tmp_path / "router.db"
+    database = open_database(f"sqlite:///{file}")
+    await database.prepare()
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(StorageUnavailable):
+        await write(database, 0, 1)
     await database.close()
