@@ -8,6 +8,7 @@ from app.api.errors import error_body
 OWN_PATHS = "/-/"  # Serve's, for its proxy
 RETRY_AFTER_S = b"1"  # where Serve does not say
 WORDS = {
+    404: ("not_found", "no application answers here: the router is starting, or has been deleted"),
     408: ("timed_out", "the request took longer than allowed"),
     429: ("overloaded", "the router has as many requests as it takes; send this one again after Retry-After seconds"),
     503: ("unavailable", "no replica of the router takes this request now; send it again after Retry-After seconds"),
@@ -31,7 +32,8 @@ class Refusals:
                 body = self._body(scope, message["status"])
                 message["headers"] = _headers(message, body)
             elif message["type"] == "http.response.body" and body is not None:
-                message = {"type": "http.response.body", "body": body}
+                message = {**message, "body": body}
+                body = b""  # what comes in parts is said once
             await send(message)
 
         own = scope["type"] == "http" and not scope["path"].startswith(OWN_PATHS)
@@ -44,8 +46,9 @@ class Refusals:
 
 
 def _is_serves(message: Message) -> bool:
+    """Errors of ours have a type, and it is JSON."""
     types = [value for name, value in message["headers"] if name == b"content-type"]
-    return message["status"] >= 400 and any(value.startswith(b"text/plain") for value in types)
+    return message["status"] >= 400 and all(value.startswith(b"text/plain") for value in types)
 
 
 def _headers(message: Message, body: bytes) -> list[tuple[bytes, bytes]]:

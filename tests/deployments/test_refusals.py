@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.refusals import Refusals
 
@@ -25,7 +25,9 @@ async def ask(path: str, status: int, headers: Mapping[str, str]) -> httpx.Respo
         return await http.get(path, headers={ID: "own"})
 
 
-@pytest.mark.parametrize(("status", "code"), [(429, "overloaded"), (503, "unavailable"), (500, "internal_error")])
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "not_found"), (429, "overloaded"), (503, "unavailable"), (500, "internal_error")]
+)
 async def test_a_refusal_of_serve_has_our_shape(status: int, code: str) -> None:
     response = await ask("/api/v1/chat", status, {"retry-after": "7"})
     assert response.status_code == status
@@ -44,3 +46,16 @@ async def test_it_has_openais_shape_there_and_always_says_when_to_come_back() ->
 async def test_other_plain_text_stays(path: str, status: int) -> None:
     response = await ask(path, status, {})
     assert response.text == "Request dropped due to backpressure"
+
+
+async def test_in_parts_and_without_a_type_it_is_still_one_answer() -> None:
+    async def serve(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b"no ", "more_body": True})
+        await send({"type": "http.response.body", "body": b"replica"})
+
+    transport = httpx.ASGITransport(Refusals(serve, ID.encode()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://router") as http:
+        response = await http.get("/api/v1/models")
+    assert response.json()["error"]["code"] == "unavailable"
+    assert int(response.headers["content-length"]) == len(response.content)
