@@ -143,7 +143,7 @@ BROKEN: dict[str, tuple[Break, str]] = {
     ),
     "more replicas than pods": (
         lambda o: serve(o, lambda c: deployment(c, "Ingress")["autoscaling_config"].update(max_replicas=9)),
-        "Ingress may have 9 replicas",
+        "Ingress may have 9 replicas and 1 to come",
     ),
     "a router that takes the CPUs of GPU machines": (
         lambda o: serve(o, lambda c: deployment(c, "Classifier")["ray_actor_options"].pop("resources")),

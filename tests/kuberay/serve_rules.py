@@ -79,8 +79,10 @@ def _placement(service: Json, config: Json) -> Iterator[str]:
             if set(actors[each["name"]].get("resources", {})) != {"router"}:
                 yield f"{each['name']} does not ask for the resource router, and may land on a machine with GPUs"
             replicas = each.get("num_replicas") or each["autoscaling_config"]["max_replicas"]
-            if each.get("max_replicas_per_node") and replicas > groups["router"]["maxReplicas"]:
-                yield f"{each['name']} may have {replicas} replicas, more than the group router has pods"
+            successors = 1 if each.get("max_surge_percent") else 0
+            if each.get("max_replicas_per_node") and replicas + successors > groups["router"]["maxReplicas"]:
+                named = f"{each['name']} may have {replicas} replicas and {successors} to come"
+                yield f"{named}, more than the group router has pods"
 
 
 def _llama_placement(groups: dict[str, Json], llama: LlamaArgs) -> Iterator[str]:
