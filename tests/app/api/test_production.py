@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from app.api.guard import Guard
 from app.api.safety import MAX_HEADER_BYTES, MAX_HEADERS
@@ -83,6 +84,20 @@ async def test_hosts(router: FakeRouter, host: str, status: int) -> None:
     response = await router.http.get(HEALTH, headers={"host": host})
     assert response.status_code == status
     assert status == 200 or response.json()["error"]["code"] == "untrusted_host"
+
+
+async def test_a_websocket_is_closed_whatever_its_host(router: FakeRouter) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/api/v1/chat", "headers": [(b"host", b"evil.com")]}
+    await router.app(scope, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
 
 
 @pytest.mark.parametrize(
