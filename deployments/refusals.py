@@ -29,8 +29,9 @@ class Refusals:
         async def in_our_words(message: Message) -> None:
             nonlocal body
             if message["type"] == "http.response.start" and _is_serves(message):
-                body = self._body(scope, message["status"])
-                message["headers"] = _headers(message, body)
+                id_ = next((value for name, value in scope["headers"] if name == self._id_header), b"")
+                body = _body(scope["path"], message["status"], id_.decode())
+                message["headers"] = [*_headers(message, body), (self._id_header, id_)]
             elif message["type"] == "http.response.body" and body is not None:
                 message = {**message, "body": body}
                 body = b""  # what comes in parts is said once
@@ -39,10 +40,10 @@ class Refusals:
         own = scope["type"] == "http" and not scope["path"].startswith(OWN_PATHS)
         await self._app(scope, receive, in_our_words if own else send)
 
-    def _body(self, scope: Scope, status: int) -> bytes:
-        id_ = next((value.decode() for name, value in scope["headers"] if name == self._id_header), "")
-        code, words = WORDS.get(status, OTHER)
-        return orjson.dumps(error_body(scope["path"], status, code, words, None, id_))
+
+def _body(path: str, status: int, id_: str) -> bytes:
+    code, words = WORDS.get(status, OTHER)
+    return orjson.dumps(error_body(path, status, code, words, None, id_))
 
 
 def _is_serves(message: Message) -> bool:
