@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 MOST_TOKENS = 2**31 - 1  # a database keeps counts in so many bits
 
@@ -17,19 +17,19 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them. `cached_input_tokens` is a part of `input_tokens`.
-
-    Raises ValueError for what counts nothing.
-    """
+    """Tokens of one answer or of many, as providers count. `cached_input_tokens` is a part of `input_tokens`."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
 
-    def __post_init__(self) -> None:
-        for count in (self.input_tokens, self.output_tokens, self.cached_input_tokens):
+    @classmethod
+    def counted(cls, input_tokens: int, output_tokens: int, cached_input_tokens: int) -> Self:
+        """Of one answer, as somebody else says. Raises ValueError for what is no count, or more than a row can hold."""
+        for count in (input_tokens, output_tokens, cached_input_tokens):
             if not isinstance(count, int) or not 0 <= count <= MOST_TOKENS:
-                raise ValueError("a count of tokens is none")
+                raise ValueError("a count of tokens is no count")
+        return cls(input_tokens, output_tokens, cached_input_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
     """Anthropic counts the tokens read from its cache and written to it apart from `input_tokens`."""
     cached = usage.get("cache_read_input_tokens") or 0
     written = usage.get("cache_creation_input_tokens") or 0
-    return Usage((usage.get("input_tokens") or 0) + cached + written, usage.get("output_tokens") or 0, cached)
+    return Usage.counted((usage.get("input_tokens") or 0) + cached + written, usage.get("output_tokens") or 0, cached)
 
 
 def _openai_usage(usage: Usage) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def _delta_text(choice: Mapping[str, Any]) -> str:
 def _text(content: object) -> str:
     """Some models give their thoughts and their text as parts. Raises TypeError for what is no text."""
     if isinstance(content, list):
-        return "".join(_text(part["text"]) for part in content if part["type"] == "text")
+        return "".join(part["text"] for part in content if part["type"] == "text")
     if content is not None and not isinstance(content, str):
         raise TypeError("content is no text")
     return content or ""
@@ -188,7 +188,7 @@ def _usage(usage: Mapping[str, Any] | None) -> Usage | None:
     if not usage:
         return None
     details = usage.get("prompt_tokens_details") or {}
-    return Usage(
+    return Usage.counted(
         input_tokens=usage.get("prompt_tokens") or 0,
         output_tokens=usage.get("completion_tokens") or 0,
         cached_input_tokens=details.get("cached_tokens") or 0,

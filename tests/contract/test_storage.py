@@ -307,6 +307,12 @@ async def test_savings_against_one_model_for_everything(repository: Repository, 
     assert (rated.best_single.model, rated.best_single.cost_usd) == ("small", 30.0)
 
 
+async def test_statistics_count_more_tokens_than_one_answer_has(repository: Repository, database: Database) -> None:
+    await repository.write([], [outcome(f"r{i}", input_tokens=2**31 - 1, output_tokens=0) for i in range(3)])
+    found = await read_statistics(database, NOW, NOW + HOUR, PRICES, "strong")
+    assert found.total.usage == Usage(3 * (2**31 - 1))
+
+
 async def test_statistics_of_nothing(database: Database) -> None:
     found = await read_statistics(database, NOW, NOW + HOUR, PRICES, "strong")
     assert (found.total.requests, found.latency.p50_ms, found.by_model) == (0, None, {})
