@@ -24,7 +24,7 @@ class Assembler:
             self._parts.append(chunk.data)
 
     def completion(self) -> Completion | None:
-        """The answer as a `chat.completion` object; None when there is nothing to assemble, or too much."""
+        """The answer as a `chat.completion` object; None when there is nothing to assemble, or too much, or parts."""
         if self._left < 0 or not self._parts:
             return None
         head: dict[str, Any] = {}
@@ -32,6 +32,8 @@ class Assembler:
         for part in map(orjson.loads, self._parts):
             head = head or {key: value for key, value in part.items() if key not in ("choices", "usage", "object")}
             for piece in part.get("choices") or ():
+                if isinstance((piece.get("delta") or {}).get("content"), list):
+                    return None  # parts, which no cache keeps
                 _add_piece(choices.setdefault(piece.get("index", 0), _empty_choice(piece.get("index", 0))), piece)
         usage = {
             "prompt_tokens": self._usage.input_tokens,

@@ -53,12 +53,15 @@ class CachedAnswer:
         head, _, body = data.partition(b"\n")
         try:
             model, usage, cost_usd, created_at = orjson.loads(head)
-            return cls(model, Usage(*usage), body, cost_usd, created_at)
+            return cls(model, Usage.counted(*usage), body, cost_usd, created_at)
         except (ValueError, TypeError):
             return None
 
 
 def _is_complete(choice: Mapping[str, Any]) -> bool:
     message = choice["message"]
-    says = message.get("content") or message.get("tool_calls") or message.get("function_call")
+    content = message.get("content")
+    if isinstance(content, list):  # parts: a stream of it could not be given again
+        return False
+    says = content or message.get("tool_calls") or message.get("function_call")
     return choice.get("finish_reason") in _COMPLETE and bool(says) and not message.get("refusal")

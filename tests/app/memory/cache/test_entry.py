@@ -38,6 +38,7 @@ def test_an_unknown_price_stays_unknown() -> None:
         completion(""),
         completion(None, refusal="I will not"),
         Completion("", Usage(), b'{"choices": []}'),
+        Completion("Paris", Usage(), body([{"type": "text", "text": "Paris"}])),
         Completion("", Usage(), b"not json"),
         Completion("", Usage(), b"[]"),
         Completion("", Usage(), b'{"choices": [{"finish_reason": "stop"}]}'),

@@ -100,3 +100,10 @@ def test_a_stream_over_the_limit_is_given_up() -> None:
 
 def test_an_empty_stream_is_no_answer() -> None:
     assert Assembler(max_bytes=100).completion() is None
+
+
+def test_text_in_parts_is_not_assembled() -> None:
+    assembler = Assembler(max_bytes=10**7)
+    for content in ([{"type": "thinking", "thinking": []}], "Paris"):
+        assembler.add(Chunk(data=orjson.dumps({"choices": [{"index": 0, "delta": {"content": content}}]})))
+    assert assembler.completion() is None
