@@ -9,6 +9,7 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class ApiServer:
         except urllib.error.HTTPError as error:
             words = error.read().decode("utf-8", "replace").strip()[:500]
             raise ConfigError(f"{method} {url}: refused ({error.code}): {words}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             raise ConfigError(f"{method} {url}: the API server does not answer ({error})") from error
         return found
 
