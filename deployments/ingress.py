@@ -65,7 +65,8 @@ from deployments.shared_breakers import SharedBreakers
 
 MAX_BATCH = 32
 # Characters that the stages read in one batch, which is what they take time for: some 120 ms, half of what the
-# embedding is given. A larger batch of long queries would be late as a whole. Of each query they read the first 1,024.
+# embedding is given. A larger batch of long queries would be late as a whole. Of each query the embedding reads the
+# first 256 word pieces, which are about 1,024 characters.
 MAX_BATCH_TEXT, MAX_TEXT = 5_000, 1_024
 MAX_WAITING = 512  # for the DecisionEngine; what is more would wait in vain
 CALL_TIMEOUT_S = 2.0

@@ -23,11 +23,11 @@ from app.observability.labels import Endpoint
 LIMITS = ("max_cost_usd", "quality_floor", "max_latency_ms")
 OWN_FIELDS = {"messages", "model", "stream", "user_tier", "cache", *LIMITS}
 PATH = "/v1/chat/completions"
+OWNER = {"object": "model", "created": 0, "owned_by": "llm-router"}
 
 
 def openai_routes(service: ChatService) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["openai"], route_class=BoundedRoute)
-    owner = {"object": "model", "created": 0, "owned_by": "llm-router"}
 
     @routes.post(
         "/chat/completions",
@@ -51,11 +51,8 @@ def openai_routes(service: ChatService) -> APIRouter:
         responses=failures(CompletionErrorAnswer, 413),
     )
     async def models() -> Response:
-        ids = [AUTO, *service.router.catalogue.models]
-        return Response(
-            orjson.dumps({"object": "list", "data": [{"id": id_, **owner} for id_ in ids]}),
-            media_type="application/json",
-        )
+        data = [{"id": id_, **OWNER} for id_ in (AUTO, *service.router.catalogue.models)]
+        return Response(orjson.dumps({"object": "list", "data": data}), media_type="application/json")
 
     return routes
 
