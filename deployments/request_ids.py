@@ -15,7 +15,13 @@ from deployments.environment import EDGE
 from deployments.refusals import Refusals
 
 OWN, GIVEN = b"x-llm-router-request-id", b"x-request-id"
-SERVES = (b"x-request-timeout-seconds", b"x-request-disconnect-disabled")  # a client is not to tell Serve these
+# A client is not to tell Serve these. Of some it takes `-` for `_`, and fails on a value that is no UTF-8.
+SERVES = {
+    b"x_request_timeout_seconds",
+    b"x_request_disconnect_disabled",
+    b"x_session_id",
+    b"serve_multiplexed_model_id",
+}
 
 
 def edge() -> list[Middleware]:
@@ -34,9 +40,13 @@ class Edge:
             own = new_id().encode()
             given = next((value for name, value in scope["headers"] if name == GIVEN), b"")
             id_ = given if REQUEST_ID.fullmatch(given.decode("latin-1")) else own
-            others = [header for header in scope["headers"] if header[0] not in (OWN, GIVEN, *SERVES)]
+            others = [header for header in scope["headers"] if _is_a_clients(header[0])]
             scope = {**scope, "headers": [*others, (GIVEN, id_), (OWN, own)]}
         await self._app(scope, receive, send)
+
+
+def _is_a_clients(name: bytes) -> bool:
+    return name not in (OWN, GIVEN) and name.replace(b"-", b"_") not in SERVES
 
 
 class BehindServe:

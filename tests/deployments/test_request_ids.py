@@ -63,9 +63,19 @@ async def test_a_clients_id_stays_beside_ours(served: httpx.AsyncClient) -> None
     assert len({*owns, "forged"}) == 3
 
 
-@pytest.mark.parametrize("header", ["X-Request-Timeout-Seconds", "X-Request-Disconnect-Disabled"])
-async def test_a_client_cannot_tell_serve_how_long_to_wait(served: httpx.AsyncClient, header: str) -> None:
-    assert header.lower() not in (await served.get("/headers", headers={header: "1"})).json()
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-Request-Timeout-Seconds",
+        "X-Request-Disconnect-Disabled",
+        "X-Session-Id",
+        "x_session-id",
+        "serve_multiplexed_model_id",
+        "serve-multiplexed-model-id",
+    ],
+)
+async def test_a_client_cannot_tell_serve_what_to_do(served: httpx.AsyncClient, header: str) -> None:
+    assert header.lower() not in (await served.get("/headers", headers={header: b"\xff"})).json()
 
 
 async def test_without_the_edge_serves_id_counts_as_the_clients() -> None:
