@@ -32,7 +32,7 @@ test: models
 	$(BIN)/python -m pytest --cov=app --cov=deployments --cov=train --cov-report=term:skip-covered
 
 faults: models
-	FAULT_SECONDS=20 $(BIN)/python -m pytest tests/cluster/faults tests/cluster/test_faults.py tests/cluster/test_llama_faults.py
+	FAULT_SECONDS=20 $(BIN)/python -m pytest tests/cluster/faults tests/cluster/test_faults.py tests/cluster/test_serve_without_llama.py
 
 fuzz: models
 	FUZZ_BODIES=10000 FUZZ_SECONDS=300 $(BIN)/python -m pytest -s tests/cluster/test_hostile.py tests/cluster/test_schema.py

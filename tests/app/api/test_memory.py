@@ -138,6 +138,11 @@ async def test_a_broken_memory_fails_no_request_and_says_why(tokenizer: Path, tm
         answer = await ask(router)
         assert answer["routing_metadata"]["skipped"]["memory"] == "failed"
         assert answer["routing_metadata"]["reason"] == "degraded"
+
+        async def opening_failed() -> bool:  # it goes on behind the decision, which may be told only to come again
+            return (await health(router))["last_error"] is not None
+
+        await until(opening_failed)
         known = await health(router)
         assert known["state"] == "failed"
         assert "Chroma cannot open it" in known["last_error"]
