@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from app.completion import MOST_TOKENS
 from app.domain import Tier
 from app.strict import Strict
 
@@ -45,6 +46,7 @@ MaxLatency = Annotated[
     float | None,
     Field(gt=0, allow_inf_nan=False, description="Only models expected to answer within this time, milliseconds."),
 ]
+TokenLimit = Annotated[int, Field(gt=0, le=MOST_TOKENS)]
 ModelId = Annotated[str, Field(min_length=1, max_length=128, json_schema_extra=NO_NUL), AfterValidator(_clean)]
 
 
@@ -109,8 +111,8 @@ class CompletionBody(BaseModel):
     model: ModelId = Field(default="auto", description='A model id of the catalogue, or "auto".')
     stream: bool | None = Field(default=False, description="Answer with server-sent events.")
     user: UserId | None = Field(default=None, description="Your own id of the user who asks.")
-    max_tokens: Annotated[int, Field(gt=0)] | None = Field(default=None, description="Longest answer, in tokens.")
-    max_completion_tokens: Annotated[int, Field(gt=0)] | None = Field(default=None, description="As max_tokens.")
+    max_tokens: TokenLimit | None = Field(default=None, description="Longest answer, in tokens.")
+    max_completion_tokens: TokenLimit | None = Field(default=None, description="As max_tokens.")
     tools: list[dict[str, Any]] | None = Field(default=None, description="Tools that the model may call.")
     response_format: dict[str, Any] | None = Field(default=None, description="Asks for JSON.")
     user_tier: UserTier = None

@@ -141,6 +141,13 @@ async def test_v1_speaks_openais_error_shape(router: FakeRouter) -> None:
     assert error["param"] == "messages"
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("tokens", [0, 2**31, 10**40], ids=["none", "too many", "far too many"])
+async def test_a_count_of_tokens_without_sense(router: FakeRouter, name: str, tokens: int) -> None:
+    response = await router.http.post(COMPLETIONS, json={"messages": [{"role": "user", "content": "q"}], name: tokens})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, name)
+
+
 async def test_tools_too_deep_to_be_written_again(router: FakeRouter) -> None:
     tools = b'[{"a":' * 150 + b"1" + b"}]" * 150
     body = b'{"messages": [{"role": "user", "content": "hello"}], "tools": ' + tools + b"}"
