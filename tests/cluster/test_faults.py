@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.load import CLIENTS, IN_TIME_S, Load, load
-from tests.cluster.report import record, time_until
+from tests.cluster.report import SECONDS, record, time_until
 from tests.cluster.system import System, rows_of, running_system
 from tests.fakes.echo import echoing
 from tests.fakes.upstream import FakeUpstream
@@ -16,7 +16,7 @@ from tests.servers.process import wait_until
 
 pytestmark = pytest.mark.cluster
 
-DOWN_S = 30.0
+DOWN_S = 30.0 if SECONDS else 10.0  # 30 by `make faults`
 LONG = " and so on" * 2000  # 20 kB in each query, and in each answer
 LOCK = "LOCK TABLE decision IN EXCLUSIVE MODE"  # holds up whoever writes
 SPOOL_ROWS, REFUSED_ROWS = "llm_router_spool_rows", "llm_router_spool_refused_rows_total"

@@ -19,7 +19,7 @@ from tests.cluster.production import Production
 
 pytestmark = pytest.mark.cluster
 
-SECONDS = int(os.environ.get("FUZZ_SECONDS", "30"))
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "15"))
 # What is good by its form may still be refused for what it asks.
 REFUSED = ("no_eligible_model", "context_length_exceeded", "model_not_found")
 NOTHING_ASKED = "no user message with text"

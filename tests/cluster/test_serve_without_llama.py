@@ -18,7 +18,10 @@ from tests.fakes.echo import echoing
 from tests.fakes.upstream import FakeUpstream
 from tests.servers.router import Cluster
 
-pytestmark = pytest.mark.cluster
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(not SECONDS, reason="takes a minute each: run by `make faults`"),
+]
 
 PAUSE_S = 0.2
 
@@ -88,7 +91,6 @@ def test_llamas_replica_is_killed(llama: Cluster, upstream: FakeUpstream) -> Non
     check(askers)
 
 
-@pytest.mark.skipif(not SECONDS, reason="takes a minute: run by `make faults`")
 def test_llamas_application_is_redeployed(llama: Cluster, upstream: FakeUpstream) -> None:
     config = copy.deepcopy(llama.config)
     config["applications"][1]["args"]["max_queued_requests"] += 1
