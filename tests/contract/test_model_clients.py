@@ -129,10 +129,11 @@ async def test_leaving_a_stream_frees_the_server(client: ModelClient, vllm_url: 
     await anext(chunks)
     await chunks.aclose()  # type: ignore[attr-defined]
     for _ in range(50):
-        if await asyncio.to_thread(_running, vllm_url) == 0:
-            return
+        running = await asyncio.to_thread(_running, vllm_url)
+        if not running:
+            break
         await asyncio.sleep(0.2)
-    pytest.fail("vLLM went on with an answer that nobody reads")
+    assert running == 0, "vLLM went on with an answer that nobody reads"
 
 
 def _running(url: str) -> float:

@@ -21,9 +21,13 @@ FOR_COMPOSE_ALONE = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_PASSWORD", 
 Break = Callable[[dict[str, Any]], object]
 
 
-def check(content: dict[str, Any]) -> None:
-    """Raises ValueError."""
-    PyCompose.from_yaml(yaml.safe_dump(content)).validate()
+def fault(content: dict[str, Any]) -> str:
+    """What the parser says against it; empty when nothing."""
+    try:
+        PyCompose.from_yaml(yaml.safe_dump(content)).validate()
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def mounts(service: dict[str, Any]) -> dict[str, str]:
@@ -36,7 +40,7 @@ def mounts(service: dict[str, Any]) -> dict[str, str]:
 
 
 def test_the_specification_is_kept() -> None:
-    check(compose())
+    assert fault(compose()) == ""
 
 
 @pytest.mark.parametrize(
@@ -53,8 +57,7 @@ def test_the_specification_is_kept() -> None:
 def test_the_parser_would_find_a_fault(break_: Break, word: str) -> None:
     broken = copy.deepcopy(compose())
     break_(broken["services"])
-    with pytest.raises(ValueError, match=word):
-        check(broken)
+    assert word in fault(broken)
 
 
 @pytest.mark.parametrize("name", NEEDED)

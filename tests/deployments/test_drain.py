@@ -64,5 +64,11 @@ def test_a_refusal_is_told(dashboard: str, capsys: pytest.CaptureFixture[str]) -
     assert "answers under way may be cut" in capsys.readouterr().err
 
 
-def test_nothing_is_waited_for_where_nobody_listens() -> None:
+def test_nothing_is_waited_for_where_nobody_listens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", waits.append)
     drain("http://127.0.0.1:1", CONFIG, 60.0)
+    assert waits == []
+    assert capsys.readouterr().err == ""

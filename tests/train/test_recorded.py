@@ -12,7 +12,6 @@ from app.storage.database import open_database
 from app.storage.records import DecisionRecord, OutcomeRecord
 from app.storage.repository import Repository
 from tests.app.storage.samples import NOW, decision, feedback, outcome
-from tests.servers.postgres import running_postgres
 from train.recorded import rows_from_database
 from train.rows import ModelOutcome, Row
 
@@ -54,9 +53,9 @@ CALLS = [
 ]
 
 
-def check(url: str) -> None:
-    record(url, CALLS)
-    rows, faults = rows_from_database(url)
+def test_rows_with_what_they_teach(database_url: str) -> None:
+    record(database_url, CALLS)
+    rows, faults = rows_from_database(database_url)
     assert [(row.id, row.source, row.query, row.domain, row.complexity) for row in rows[:1]] == [
         ("best", "llm-router", "What?", None, None)
     ]
@@ -77,18 +76,8 @@ def check(url: str) -> None:
     }
     assert faults.places["empty query"] == ["request blank"]
     assert "secret" not in str(faults)
-    later, _ = rows_from_database(url, since=NOW + timedelta(hours=4))
+    later, _ = rows_from_database(database_url, since=NOW + timedelta(hours=4))
     assert [row.id for row in later] == ["cached", "unpriced"]
-
-
-def test_rows_from_sqlite(tmp_path: Path) -> None:
-    check(f"sqlite:///{tmp_path}/router.db")
-
-
-@pytest.mark.integration
-def test_rows_from_postgresql() -> None:
-    with running_postgres() as server:
-        check(server.url(server.database()))
 
 
 @pytest.mark.parametrize("kept", [lambda _: [], lambda call: [call]])

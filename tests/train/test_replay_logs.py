@@ -10,7 +10,6 @@ import pytest
 
 from app.errors import ConfigError
 from tests.app.storage.samples import NOW, decision, outcome
-from tests.servers.postgres import running_postgres
 from tests.train.test_recorded import Call, record
 from train.errors import DataError
 from train.replayed.logs import from_database
@@ -48,9 +47,9 @@ CALLS = [
 ]
 
 
-def check(url: str) -> None:
-    record(url, CALLS)
-    replay = from_database(url, LONG_AGO)
+def test_traffic_with_what_was_chosen(database_url: str) -> None:
+    record(database_url, CALLS)
+    replay = from_database(database_url, LONG_AGO)
     assert not replay.exact
     free, pro = replay.traffic["free"], replay.traffic["pro"]
     assert pro.models == ("small", "strong")
@@ -81,16 +80,6 @@ def check(url: str) -> None:
         "1 skipped: answered by a cache",
         "1 skipped: stored without the quality of its candidates",
     }
-
-
-def test_from_sqlite(tmp_path: Path) -> None:
-    check(f"sqlite:///{tmp_path}/router.db")
-
-
-@pytest.mark.integration
-def test_from_postgresql() -> None:
-    with running_postgres() as server:
-        check(server.url(server.database()))
 
 
 def test_nothing_to_replay(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from app.errors import RouterError
@@ -24,9 +23,10 @@ RULES, RULE_TESTS = project_path("configs/alerts.yml"), project_path("configs/al
 DASHBOARD, README = project_path("configs/grafana/dashboard.json"), project_path("README.md")
 
 
-def check(*arguments: str | Path) -> None:
+def complaints(*arguments: str | Path) -> str:
+    """What promtool says when it is not content."""
     done = subprocess.run([promtool(), *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr if done.returncode else ""
 
 
 def rules() -> list[dict[str, Any]]:
@@ -62,25 +62,25 @@ def codes(kind: type[RouterError] = RouterError) -> Iterator[tuple[str, int]]:
 
 
 def test_prometheus_takes_its_configuration() -> None:
-    check("check", "config", "--syntax-only", project_path("configs/prometheus.yml"))  # its key is on no test machine
+    file = project_path("configs/prometheus.yml")
+    assert complaints("check", "config", "--syntax-only", file) == ""  # its key is on no test machine
 
 
 def test_each_alert_fires_when_it_should() -> None:
-    check("test", "rules", RULE_TESTS)
+    assert complaints("test", "rules", RULE_TESTS) == ""
 
 
 def test_every_query_of_the_dashboard_parses(tmp_path: Path) -> None:
     records = [{"record": f"query_{number}", "expr": query} for number, query in enumerate(queries())]
     file = tmp_path / "queries.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": records}]}))
-    check("check", "rules", file)
+    assert complaints("check", "rules", file) == ""
 
 
 def test_promtool_would_refuse_a_query_that_does_not_parse(tmp_path: Path) -> None:
     file = tmp_path / "queries.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [{"record": "r", "expr": "sum(rate("}]}]}))
-    with pytest.raises(AssertionError, match="parse"):
-        check("check", "rules", file)
+    assert "parse" in complaints("check", "rules", file)
 
 
 def test_every_metric_that_is_asked_for_is_shown() -> None:

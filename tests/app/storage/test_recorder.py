@@ -46,6 +46,7 @@ async def test_an_outcome_needs_no_decision_to_leave(store: FakeStore, tmp_path:
     async with recording(store, tmp_path) as recorder:
         recorder.finished(outcome("r1"))
         await until(lambda: store.stored == ["r1"])
+    assert store.stored == ["r1"]  # once, also after what closing flushes
 
 
 async def test_closing_flushes(store: FakeStore, tmp_path: Path) -> None:
@@ -96,6 +97,8 @@ async def test_a_hanging_database_does_not_hinder_closing(store: FakeStore, tmp_
     async with recording(store, tmp_path) as recorder:
         await until(lambda: store.stored == ["r1"])
         await until(lambda: recorder.status().state == "ok")
+    assert store.stored == ["r1"]
+    assert files(tmp_path) == {}
 
 
 async def test_a_full_spool_loses_rows_and_says_so(store: FakeStore, tmp_path: Path) -> None:
