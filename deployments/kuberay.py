@@ -6,11 +6,8 @@ nginx.conf come from configs/. kustomize reads no file outside its own folder, s
 
 import argparse
 import copy
-import json
 import sys
-import urllib.request
 from collections.abc import Sequence
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +15,8 @@ import yaml
 
 from app.errors import ConfigError
 from app.paths import project_path
-from app.ray_auth import authorization
 from app.yaml_file import load_yaml
+from deployments.dashboard import NO_ANSWER, applications
 
 OVERLAYS = ("cpu", "gpu")
 EVERYWHERE = "all"
@@ -108,17 +105,15 @@ def files() -> dict[str, str]:
 
 def published(dashboard: str) -> Json:
     """The user_config that each deployment has now, in the form of kuberay/serve.yaml. Raises ConfigError."""
-    request = urllib.request.Request(f"{dashboard.rstrip('/')}/api/serve/applications/", headers=authorization())
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            applications = json.load(response)["applications"]
-    except (OSError, ValueError, LookupError, HTTPException) as error:
+        live = applications(dashboard, TIMEOUT_S)
+    except NO_ANSWER as error:
         raise ConfigError(
             f"{dashboard}: no Ray dashboard answers there ({error}); forward its port and set RAY_AUTH_TOKEN, see "
             "kuberay/README.md"
         ) from error
     found: Json = {}
-    for name, application in applications.items():
+    for name, application in live.items():
         deployments = (application.get("deployed_app_config") or {}).get("deployments") or []
         given = {one["name"]: {"user_config": one["user_config"]} for one in deployments if one.get("user_config")}
         if given:

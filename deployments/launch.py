@@ -3,7 +3,6 @@
 Serve in its fast setting writes nothing to the terminal, so this watches the applications and tells what fails.
 """
 
-import json
 import os
 import re
 import signal
@@ -13,8 +12,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
-from http.client import HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -22,9 +19,9 @@ from typing import Any
 import yaml
 
 from app.errors import ConfigError
-from app.ray_auth import authorization
 from app.settings import environment, read_settings
 from deployments.config import check
+from deployments.dashboard import NO_ANSWER, applications
 from deployments.drain import drain
 from deployments.environment import EDGE, FAST_INGRESS, NO_TELEMETRY, QUICK_RECOVERY, QUICK_STOP, RETRIES
 
@@ -198,13 +195,10 @@ def find_dashboard(line: str) -> str | None:
 
 def statuses(dashboard: str) -> list[tuple[str, str, str]]:
     """Name, status and message of each application; none while the cluster starts."""
-    request = urllib.request.Request(f"{dashboard}/api/serve/applications/", headers=authorization())
     try:
-        with urllib.request.urlopen(request, timeout=LOOK_TIMEOUT_S) as response:
-            applications = json.load(response)["applications"]
-    except (OSError, ValueError, LookupError, HTTPException):
+        return [(name, app["status"], app["message"]) for name, app in applications(dashboard, LOOK_TIMEOUT_S).items()]
+    except NO_ANSWER:
         return []
-    return [(name, app["status"], app["message"]) for name, app in applications.items()]
 
 
 if __name__ == "__main__":

@@ -48,8 +48,9 @@ def _body(path: str, status: int, id_: str) -> bytes:
 
 def _is_serves(message: Message) -> bool:
     """Errors of ours have a type, and it is JSON."""
-    types = [value for name, value in message["headers"] if name == b"content-type"]
-    return message["status"] >= 400 and all(value.startswith(b"text/plain") for value in types)
+    return message["status"] >= 400 and all(
+        value.startswith(b"text/plain") for name, value in message["headers"] if name == b"content-type"
+    )
 
 
 def _headers(message: Message, body: bytes) -> list[tuple[bytes, bytes]]:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from app.api import errors
 from app.api.chat import chat_routes
 from app.api.guard import OPENAPI, Guard
+from app.api.health import Health
 from app.api.openai import openai_routes
 from app.api.operations import operations_routes
 from app.api.policy import policy_routes
@@ -57,8 +58,7 @@ def create_api(
     api.include_router(openai_routes(parts.service))
     api.include_router(record_routes(parts.store, parts.remembering, parts.service.router.catalogue))
     api.include_router(policy_routes(parts.service.router, parts.remembering, parts.store.releases))
-    service, recorder = parts.service, parts.store.recorder
-    required = guard.keys_required
-    api.include_router(operations_routes(service, recorder, parts.remembering, parts.scrape, api.version, required))
+    health = Health(parts.service, parts.store.recorder, parts.remembering, api.version)
+    api.include_router(operations_routes(health, parts.scrape, keys_required=guard.keys_required))
     guard.install(api, parts.keys)
     return api

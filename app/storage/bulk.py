@@ -19,7 +19,7 @@ from app.storage.rows import Row
 from app.storage.tables import UtcTime, table
 
 CHECKPOINT_ROWS = 10_000
-FEW_ROWS = 8  # written within 0.1 ms, as SQLite forces nothing to the disk then
+FEW_ROWS = 8  # usual ones take 0.1 ms, as SQLite forces nothing to the disk then
 TABLES = ("outcome_kind", "decision", "outcome", "answer")
 JSON_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 Rows = Mapping[str, Sequence[Row]]

@@ -18,7 +18,7 @@ import pytest
 
 from app.paths import PROJECT
 from tests.cluster.test_memory import gcs_address, whole_decision
-from tests.cluster.test_publish import dashboard, database
+from tests.cluster.test_publish import database
 from tests.cluster.test_serve import CHAT
 from tests.fakes.artifact import make_artifact
 from tests.servers.process import wait_until
@@ -77,7 +77,7 @@ def test_what_users_say_decides_where_the_next_query_goes(cluster: Cluster, tmp_
         search = ("--trials", 12, "--concurrent", 1, "--cpus-per-trial", CPUS, "--policy", config)
         replay = ("--replay", outcomes, *MODELS)
         run(cluster, "train.tune_weights", *replay, "--artifact", learnt, *search, "--output", tuned)
-        where = ("--dashboard", dashboard(cluster), *stored)
+        where = ("--dashboard", cluster.dashboard(), *stored)
         run(cluster, "train.publish", "--artifact", learnt, *replay, *where)
         run(cluster, "train.publish", "--weights", tuned / "weights.json", *replay, *where, "--max-loss", 0.02)
         assert chosen(cluster) == {model: [model] * len(queries) for model, queries in NEW.items()}

@@ -15,7 +15,6 @@ import pytest
 from app.classifier.artifact import GRAPH
 from app.paths import PROJECT
 from app.storage.releases import Draft, Part
-from deployments.launch import find_dashboard
 from tests.cluster.conftest import SUCCESS
 from tests.cluster.test_reload import asking
 from tests.cluster.test_serve import route
@@ -103,7 +102,7 @@ def test_what_the_replicas_refuse_is_taken_back(cluster: Cluster, tmp_path: Path
     broken = make_artifact(tmp_path / "c3", SUCCESS, version="c3")
     (broken / GRAPH).write_bytes(b"no graph")
     sign(broken)
-    api = ServeApi(dashboard(cluster))
+    api = ServeApi(cluster.dashboard())
     live = pushing.found(api, Part.CLASSIFIER)
     draft = Draft("c3", {"artifact": str(broken)})
     with pytest.raises(PublishError, match=r"c3 did not become live: not every replica has it .*\nversion c1 is back"):
@@ -184,7 +183,7 @@ def outcomes(path: Path) -> Path:
 
 
 def run(cluster: Cluster, module: str, *options: object, at: str | None = None) -> subprocess.CompletedProcess[str]:
-    where = ("--dashboard", at or dashboard(cluster), "--database", f"sqlite:///{database(cluster)}")
+    where = ("--dashboard", at or cluster.dashboard(), "--database", f"sqlite:///{database(cluster)}")
     command = [sys.executable, "-m", module, *map(str, options), *where]
     if module == "train.publish" and "--replay" in options:
         command += ["--models", "medium,strong"]
@@ -195,11 +194,6 @@ def llama_replicas(cluster: Cluster) -> list[str]:
     """Their ids, while it loads too."""
     deployments = cluster.applications()["llama"]["deployments"].values()
     return [replica["replica_id"] for deployment in deployments for replica in deployment["replicas"]]
-
-
-def dashboard(cluster: Cluster) -> str:
-    lines = cluster.log.read_text(errors="replace").splitlines()
-    return next(url for line in lines if (url := find_dashboard(line)))
 
 
 def database(cluster: Cluster) -> Path:

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -76,32 +76,33 @@ def check(askers: Askers) -> None:
             assert response.headers["retry-after"]
 
 
-def test_llamas_replica_is_killed(llama: Cluster, upstream: FakeUpstream) -> None:
+def kill(llama: Cluster) -> None:
     (pid,) = llama.replica_pids("Llama", "llama")
-    with echoing(upstream), load([llama.url]) as loaded, asking(llama) as askers:
-        time_until(lambda: askers.greeted and askers.now == "llama", "Llama")
-        began = time.monotonic()
-        os.kill(pid, signal.SIGKILL)
-        time_until(lambda: askers.now != "llama", "another model")
-        recovered_s = time_until(lambda: askers.now == "llama", "Llama again", since=began)
-        loaded.wait_for(20, "after")
-    record("Llama's replica killed", loaded, recovered_s)
-    assert loaded.failures == []
-    loaded.check()
-    check(askers)
+    os.kill(pid, signal.SIGKILL)
 
 
-def test_llamas_application_is_redeployed(llama: Cluster, upstream: FakeUpstream) -> None:
+def redeploy(llama: Cluster) -> None:
     config = copy.deepcopy(llama.config)
     config["applications"][1]["args"]["max_queued_requests"] += 1
+    llama.deploy(config)
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"),
+    [(kill, "Llama's replica killed"), (redeploy, "Llama's application redeployed")],
+    ids=["killed", "redeployed"],
+)
+def test_others_answer_until_llama_is_back(
+    llama: Cluster, upstream: FakeUpstream, fault: Callable[[Cluster], None], name: str
+) -> None:
     with echoing(upstream), load([llama.url]) as loaded, asking(llama) as askers:
         time_until(lambda: askers.greeted and askers.now == "llama", "Llama")
         began = time.monotonic()
-        llama.deploy(config)
+        fault(llama)
         time_until(lambda: askers.now != "llama", "another model")
         recovered_s = time_until(lambda: askers.now == "llama", "Llama again", since=began)
         loaded.wait_for(20, "after")
-    record("Llama's application redeployed", loaded, recovered_s)
+    record(name, loaded, recovered_s)
     assert loaded.failures == []
     loaded.check()
     check(askers)

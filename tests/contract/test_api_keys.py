@@ -1,9 +1,7 @@
 """SQLite and a real PostgreSQL keep API keys alike, and never a secret; a database that stops is a 503, not a 500."""
 
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,30 +10,18 @@ from app.errors import StorageUnavailable
 from app.keys.key import ApiKey, digest, make_token
 from app.keys.ring import KeyRing
 from app.storage.api_keys import KeyStore
-from app.storage.database import open_database
+from app.storage.database import Database, open_database
 from tests.app.storage.samples import NOW
-from tests.servers.postgres import Postgres, running_postgres
+from tests.servers.postgres import Postgres
 
 pytestmark = pytest.mark.integration
 
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyStore]:
-    url = f"sqlite:///{tmp_path}/router.db"
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.url(server.database())
-    database = open_database(url)
-    yield KeyStore(database)
-    await database.close()
+@pytest.fixture
+def store(database: Database) -> KeyStore:
+    return KeyStore(database)
 
 
 def make_key() -> tuple[str, ApiKey]:

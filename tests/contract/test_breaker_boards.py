@@ -16,19 +16,13 @@ from app.observability.labels import BreakerState
 from deployments import gcs_board
 from tests.fakes.gcs import fake_gcs
 from tests.fakes.router import catalogue
-from tests.servers.redis import RedisServer, running_redis
+from tests.servers.redis import RedisServer
 
 pytestmark = pytest.mark.integration
 
 MODEL = "medium"
 MODELS = catalogue("http://127.0.0.1:9")
 OPEN_S = 0.6
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with running_redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 @pytest.fixture(params=["redis", "gcs"])

@@ -1,7 +1,7 @@
 """The caches in process and in a real Redis keep the same promises."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from app.memory.cache.shield import CacheState
 from app.paths import project_path
 from app.yaml_file import read_yaml
 from tests.app.memory.cache.answers import PLAIN, answer, body, features, vector
-from tests.servers.redis import RedisServer, running_redis
+from tests.servers.redis import RedisServer
 
 pytestmark = pytest.mark.integration
 
@@ -30,12 +30,6 @@ KEY = CacheKey("acme", "d")
 SCOPE = SemanticScope("acme", "ann", "d")
 HOSTILE = ["NUL \0 here", "line\nbreak\r\n", "🙂 日本語", "*?[a-z]:{x}", "x" * 1_000_000]
 PER_SCOPE = 4
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with running_redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -1,17 +1,14 @@
 """SQLite and a real PostgreSQL keep the same record of what was published, and let one at a time publish."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from app.errors import ReleaseConflict
-from app.storage.database import open_database
+from app.storage.database import Database
 from app.storage.releases import PUBLISHING_MINUTES, Draft, Part, Release, Releases, State
 from tests.app.storage.samples import NOW
-from tests.servers.postgres import Postgres, running_postgres
 
 pytestmark = pytest.mark.integration
 
@@ -19,21 +16,9 @@ FIRST, SECOND, THIRD = (Draft(name, {"version": name, "share": 0.4}, {"by": "ann
 LATER = NOW + timedelta(minutes=PUBLISHING_MINUTES)
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def releases(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Releases]:
-    url = f"sqlite:///{tmp_path}/router.db"
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.url(server.database())
-    database = open_database(url)
-    yield Releases(database)
-    await database.close()
+@pytest.fixture
+def releases(database: Database) -> Releases:
+    return Releases(database)
 
 
 def ended(history: list[Release]) -> list[tuple[int, str, State]]:

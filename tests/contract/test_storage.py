@@ -5,7 +5,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from io import BytesIO
@@ -39,32 +39,11 @@ from app.storage.statistics import read_statistics
 from app.storage.tables import table
 from app.storage.url import parse_url
 from tests.app.storage.samples import NOW, decision, feedback, outcome, until
-from tests.servers.postgres import PASSWORD, Postgres, running_postgres
+from tests.servers.postgres import PASSWORD, Postgres
 
 pytestmark = pytest.mark.integration
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/router.db"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.url(server.database())
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = open_database(url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture
@@ -179,16 +158,16 @@ async def rating(repository: Repository, tenant: str, id_: str) -> int | None:
     return found.feedback and found.feedback.rating
 
 
-async def test_a_database_of_an_earlier_version_with_rows(url: str, repository: Repository) -> None:
+async def test_a_database_of_an_earlier_version_with_rows(database_url: str, repository: Repository) -> None:
     """Its requests keep their only id, which a client may have chosen."""
-    at_first_migration(url, decision("chosen"))
+    at_first_migration(database_url, decision("chosen"))
     old = await repository.explain("acme", "chosen")
     assert old is not None
     assert old.decision == decision("chosen")
     await repository.write([decision("r2", client_request_id="chosen", created_at=NOW + HOUR)], [])
     assert await repository.rate("acme", feedback("chosen", 5)) == "chosen"
     assert (await repository.explain("acme", "r2")) is not None
-    engine = sync_engine(parse_url(url))
+    engine = sync_engine(parse_url(database_url))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
     engine.dispose()
@@ -342,18 +321,18 @@ async def test_exporting_without_texts_is_an_error(repository: Repository, datab
         await write_examples(database, NOW, BytesIO())
 
 
-async def test_a_newer_database_is_left_alone(url: str, repository: Repository) -> None:
+async def test_a_newer_database_is_left_alone(database_url: str, repository: Repository) -> None:
     await repository.ping()
-    engine = sync_engine(parse_url(url))
+    engine = sync_engine(parse_url(database_url))
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     engine.dispose()
     with pytest.raises(ConfigError, match="at migration 9999, which this version of llm-router does not know"):
-        migrate(parse_url(url))
+        migrate(parse_url(database_url))
 
 
-async def test_processes_that_start_at_once_and_write(url: str, database: Database, tmp_path: Path) -> None:
-    processes = [writing(url, tmp_path / "spool", f"p{i}-", 300) for i in range(4)]
+async def test_processes_that_start_at_once_and_write(database_url: str, database: Database, tmp_path: Path) -> None:
+    processes = [writing(database_url, tmp_path / "spool", f"p{i}-", 300) for i in range(4)]
     for process in processes:
         ids, _ = await asyncio.to_thread(process.communicate, timeout=60)
         assert (process.returncode, len(ids.splitlines())) == (0, 300)
@@ -362,9 +341,9 @@ async def test_processes_that_start_at_once_and_write(url: str, database: Databa
 
 
 async def test_a_killed_process_loses_nothing_that_was_acknowledged(
-    url: str, database: Database, tmp_path: Path
+    database_url: str, database: Database, tmp_path: Path
 ) -> None:
-    with writing(url, tmp_path / "spool", "p-", 1_000_000) as process:
+    with writing(database_url, tmp_path / "spool", "p-", 1_000_000) as process:
         assert process.stdout is not None
         acknowledged = [await asyncio.to_thread(process.stdout.readline) for _ in range(200)]
         process.kill()

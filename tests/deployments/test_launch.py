@@ -1,6 +1,8 @@
 """The launcher refuses before it starts anything."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +12,17 @@ import yaml
 from app import settings
 from deployments.launch import find_dashboard, main, replica_ports
 from tests.deployments.test_config import BROKEN, shipped, write
+
+
+@contextmanager
+def variables(**given: str) -> Iterator[None]:
+    """The environment is read once: before and after, it is forgotten."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in given.items():
+            patch.setenv(name, value)
+        settings.environment.cache_clear()
+        yield
+    settings.environment.cache_clear()
 
 
 @pytest.mark.parametrize("name", list(BROKEN)[:10])
@@ -35,41 +48,24 @@ def test_a_port_in_use_is_told_before_the_start(tmp_path: Path, capsys: pytest.C
     assert "is in use; stop what listens there, or set PORT" in capsys.readouterr().err
 
 
-def test_a_wrong_variable_is_told_before_the_start(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REQUEST_TIMEOUT", "soon")
-    settings.environment.cache_clear()
-    try:
+def test_a_wrong_variable_is_told_before_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with variables(REQUEST_TIMEOUT="soon"):
         assert main(write(tmp_path, shipped())) == 1
-    finally:
-        monkeypatch.undo()
-        settings.environment.cache_clear()
     assert "environment variable REQUEST_TIMEOUT" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("variables", "words"),
+    ("given", "words"),
     [
         ({"HOST": "0.0.0.0"}, "HOST 0.0.0.0: in development nobody is asked for an API key"),
         ({"APP_ENV": "production", "DATABASE_URL": "sqlite:///x.db"}, "TRUSTED_HOSTS is not set; write"),
     ],
 )
 def test_what_would_be_open_to_all_is_not_started(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    variables: dict[str, str],
-    words: str,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: dict[str, str], words: str
 ) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    settings.environment.cache_clear()
-    try:
+    with variables(**given):
         assert main(write(tmp_path, shipped())) == 1
-    finally:
-        monkeypatch.undo()
-        settings.environment.cache_clear()
     assert words in capsys.readouterr().err
 
 

@@ -17,10 +17,11 @@ import yaml
 from app.artifacts.llama import ensure_llama_weights
 from app.artifacts.minilm import ensure_minilm
 from app.paths import project_path
-from deployments.launch import authorization, find_dashboard
+from deployments.dashboard import applications, request
+from deployments.launch import find_dashboard
 from tests.servers.process import Process, check_alive, free_port, running, tail, wait_until
 
-ROUTER_UP_S, LLAMA_UP_S = 120.0, 300.0
+ROUTER_UP_S, LLAMA_UP_S, TIMEOUT_S = 120.0, 300.0, 30.0
 KEY = "sk-test-0123456789"
 
 
@@ -39,15 +40,14 @@ class Cluster:
     def applications(self) -> dict[str, Any]:
         """As the dashboard tells them; none while it starts."""
         try:
-            details: dict[str, Any] = json.loads(self._dashboard("GET", None))
+            return applications(self.dashboard(), TIMEOUT_S)
         except OSError:
             return {}
-        applications: dict[str, Any] = details["applications"]
-        return applications
 
     def deploy(self, config: dict[str, Any]) -> None:
         """What `serve deploy` does."""
-        self._dashboard("PUT", json.dumps(config).encode())
+        config_put = request(self.dashboard(), json.dumps(config).encode())
+        urllib.request.urlopen(config_put, timeout=TIMEOUT_S).close()
 
     def replica_pids(self, deployment: str, application: str = "router") -> list[int]:
         """Those that answer; a replica answers while it takes a new user_config."""
@@ -75,15 +75,10 @@ class Cluster:
         assert response.status_code == 200, response.text
         return sum(float(value) for value in re.findall(rf"^{name}{{.*}} ([\d.e+]+)$", response.text, re.M))
 
-    def _dashboard(self, method: str, body: bytes | None) -> bytes:
-        headers = {**authorization(), "Content-Type": "application/json"}
-        dashboard = next(
-            url for line in self.log.read_text(errors="replace").splitlines() if (url := find_dashboard(line))
-        )
-        request = urllib.request.Request(f"{dashboard}/api/serve/applications/", body, headers, method=method)
-        with urllib.request.urlopen(request, timeout=30) as response:
-            answer: bytes = response.read()
-        return answer
+    def dashboard(self) -> str:
+        """Its address."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return next(url for line in lines if (url := find_dashboard(line)))
 
 
 def _healthy(http: httpx.Client) -> bool:

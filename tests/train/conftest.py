@@ -4,14 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import train
-from tests.servers.postgres import running_postgres
 
 OWN = Path(train.__file__).parent / "data" / "queries.jsonl"
 ROWS = 240
@@ -45,16 +43,6 @@ def command(*arguments: object) -> list[str]:
 
 def environment() -> dict[str, str]:
     return {**os.environ, "RAY_ADDRESS": "local"}  # not the cluster of another test
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Of an empty database of either kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/router.db"
-    else:
-        with running_postgres() as server:
-            yield server.url(server.database())
 
 
 @pytest.fixture(scope="session")
